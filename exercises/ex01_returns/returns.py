@@ -1,0 +1,99 @@
+"""Discounted returns: what a step was worth, given all that came after it.
+
+Time is the last axis of every tensor. Nothing here learns; later exercises use these numbers as
+targets and as weights, so none of them carries gradient.
+"""
+
+import torch
+from torch import Tensor
+
+
+def discounted_return(rewards: Tensor, *, discount: float) -> Tensor:
+    """The return of one whole episode, seen from its first step.
+
+        G = sum over t of discount^t * r[t],   with 0^0 = 1
+
+    Source: Sutton and Barto (2018), equation 3.8.
+
+    Args:
+        rewards: [T] or [B, T] float or int, in reward units. Every row is one complete episode.
+        discount: from 0 to 1, both included; no unit.
+
+    Returns:
+        [] or [B] float, in reward units, without gradient. A float dtype is kept; integer rewards
+        give torch's default float dtype.
+    """
+    raise NotImplementedError
+
+
+def rewards_to_go(
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    *,
+    discount: float,
+) -> Tensor:
+    """The return from every step of a rollout that may hold several episodes.
+
+        G[t] = r[t] + discount * 0                if terminated[t]
+               r[t] + discount * next_values[t]   else if truncated[t], or t is the last step
+               r[t] + discount * G[t + 1]         otherwise
+
+    With `next_values` zero, or an episode that terminates, this is the Monte-Carlo return.
+    Source: Sutton and Barto (2018), equation 3.9; Pardo et al. (arXiv:1712.00378) for truncation.
+
+    Args:
+        rewards: [T] or [B, T] float or int, in reward units.
+        next_values: as `rewards`, float, in reward units: V(s[t+1]). Where the episode was cut it
+            is the value of its final observation, never of the first one after the reset.
+        terminated: as `rewards`, bool: step t ended the episode. Wins where both flags are set.
+        truncated: as `rewards`, bool: step t was the last before the episode was cut off.
+        discount: from 0 to 1, both included; no unit.
+
+    Returns:
+        The shape of `rewards`, the dtype of `next_values`, in reward units, without gradient.
+
+    Raises:
+        ValueError: a shape differs from that of `rewards`. The message names the argument, the
+            shape that was expected and the one that came.
+    """
+    raise NotImplementedError
+
+
+def n_step_returns(
+    rewards: Tensor,
+    next_values: Tensor,
+    terminated: Tensor,
+    truncated: Tensor,
+    *,
+    discount: float,
+    n: int,
+) -> Tensor:
+    """The return from every step, counting at most n rewards before a value stands in for the rest.
+
+        G[t] = r[t] + discount * r[t+1] + ... + discount^(m-1) * r[t+m-1]
+               + discount^m * next_values[t+m-1]
+
+    m is n, or less where a step before that is terminated, truncated or the last of the rollout.
+    After a terminated step there is no second line.
+    Source: Sutton and Barto (2018), equation 7.1.
+
+    Args:
+        rewards: [T] or [B, T] float or int, in reward units.
+        next_values: as `rewards`, float, in reward units: V(s[t+1]), as in `rewards_to_go`.
+        terminated: as `rewards`, bool: step t ended the episode. Wins where both flags are set.
+        truncated: as `rewards`, bool: step t was the last before the episode was cut off.
+        discount: from 0 to 1, both included; no unit.
+        n: at least 1, in steps. May be larger than T.
+
+    Returns:
+        The shape of `rewards`, the dtype of `next_values`, in reward units, without gradient.
+
+    Raises:
+        ValueError: n is below 1, and the message names `n`; or a shape differs from that of
+            `rewards`, as in `rewards_to_go`.
+    """
+    raise NotImplementedError
+
+

@@ -1,0 +1,5 @@
+"""`python -m rlgrade`, for where the command is not on the path."""
+
+from rlgrade.cli import main
+
+main()

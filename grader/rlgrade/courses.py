@@ -1,0 +1,234 @@
+"""Courses on disk: where they are, which exercises they have, and what is said of each."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rlgrade.outcome import UsageError
+
+FORMAT = 1
+PACKAGE = Path(__file__).parent
+D = TypeVar("D")
+
+
+class CourseError(UsageError):
+    """A course's own file is not as the format says; the message names the file."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """`exercise.toml`: what is said of an exercise before anyone opens it."""
+
+    title: str
+    chapter: str
+    version: int
+    minutes: int
+    difficulty: int  # 1 to 5
+    importance: int  # 1 to 5
+    points: int
+    prerequisites: list[str]
+    seconds: float = 1.0  # what a warm run of all checks on the solution may take
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One replacement in the solution's text; `replace` occurs there exactly once."""
+
+    replace: str
+    by: str
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """The solution with one plausible error, and the sentence that tells the learner so."""
+
+    name: str
+    says: str
+    caught_by: str
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise of a course: the learner's folder, and the teacher's."""
+
+    id: str
+    shown: Path
+    hidden: Path
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def short(self) -> str:
+        """The number alone, such as `ex05`."""
+        return self.id.partition("_")[0]
+
+    @property
+    def file(self) -> str:
+        """The name of the one file that the learner edits."""
+        return self.id.partition("_")[2] + ".py"
+
+    @property
+    def stub(self) -> Path:
+        """The generated stub."""
+        return self.shown / self.file
+
+    @property
+    def solution(self) -> Path:
+        """The one source."""
+        return self.hidden / self.file
+
+    @cached_property
+    def metadata(self) -> Metadata:
+        """What `exercise.toml` says."""
+        path = self.hidden / "exercise.toml"
+        return _build(Metadata, _read_toml(path), str(path))
+
+    @cached_property
+    def mistakes(self) -> list[Mistake]:
+        """The known mistakes, in the order of `mistakes.toml`."""
+        path = self.hidden / "mistakes.toml"
+        table = _read_toml(path)
+        if set(table) != {"mistakes"} or not isinstance(table["mistakes"], list):
+            raise CourseError(f"{path}: it holds [[mistakes]] tables and nothing else")
+        return [_mistake(entry, str(path)) for entry in table["mistakes"]]
+
+    @cached_property
+    def hints(self) -> list[str]:
+        """The hints, from a question to nearly the solution: the parts of `hints.md`."""
+        text = (self.hidden / "hints.md").read_text(encoding="utf-8")
+        return [part.strip() for part in text.split("\n---\n")]
+
+    @property
+    def right(self) -> list[Path]:
+        """Other correct implementations."""
+        return sorted((self.hidden / "right").glob("*.py"))
+
+    def mistaken_source(self, mistake: Mistake) -> str:
+        """The solution with this mistake in it.
+
+        Raises:
+            CourseError: a text to replace does not occur exactly once.
+        """
+        source = self.solution.read_text(encoding="utf-8")
+        for edit in mistake.edits:
+            count = source.count(edit.replace)
+            if count != 1:
+                raise CourseError(
+                    f"{self.hidden / 'mistakes.toml'}: {mistake.name!r} replaces a text that "
+                    f"occurs {count} times in {self.file}; it must occur once:\n{edit.replace}"
+                )
+            source = source.replace(edit.replace, edit.by)
+        return source
+
+
+@dataclass(frozen=True)
+class Course:
+    """A folder with `exercises/` and `solutions/`."""
+
+    root: Path
+
+    @cached_property
+    def _table(self) -> dict[str, Any]:
+        path = self.root / "exercises" / "course.toml"
+        table = _read_toml(path)
+        if table.get("format") != FORMAT:
+            raise CourseError(
+                f"{path}: this course has format {table.get('format')}, and this rlgrade reads "
+                f"format {FORMAT}; install a newer rlgrade"
+            )
+        return table
+
+    @property
+    def title(self) -> str:
+        """The course's name."""
+        return str(self._table["title"])
+
+    @property
+    def chapters(self) -> dict[str, str]:
+        """Titles of the chapters by key, in order."""
+        return dict(self._table["chapters"])
+
+    @cached_property
+    def exercises(self) -> list[Exercise]:
+        """Every exercise, in order of number. A folder in `solutions/` is all it takes."""
+        _ = self._table
+        folders = sorted((self.root / "solutions").glob("ex[0-9]*_*"))
+        return [
+            Exercise(folder.name, self.root / "exercises" / folder.name, folder)
+            for folder in folders
+            if folder.is_dir()
+        ]
+
+    def find(self, name: str) -> Exercise:
+        """The exercise of this name or number.
+
+        Raises:
+            UsageError: there is none; the nearest name is suggested.
+        """
+        wanted = name.strip("/").lower()
+        for exercise in self.exercises:
+            if wanted in (exercise.id, exercise.short, exercise.file.removesuffix(".py")):
+                return exercise
+        names = [name for exercise in self.exercises for name in (exercise.id, exercise.short)]
+        near = difflib.get_close_matches(wanted, names, 1, 0.4)
+        hint = f"; did you mean {near[0]}?" if near else "; `rlgrade list` shows them all"
+        raise UsageError(f"there is no exercise {name!r}{hint}")
+
+
+def find_course(named: str | Path | None = None) -> Course:
+    """The course that was named, else that of RLGRADE_COURSE, else the one this package has.
+
+    Raises:
+        UsageError: there is no course there.
+    """
+    named = named or os.environ.get("RLGRADE_COURSE")
+    if named:
+        root = Path(named)
+    elif (PACKAGE / "course").is_dir():
+        root = PACKAGE / "course"
+    else:
+        root = PACKAGE.parents[1]
+    if not (root / "exercises" / "course.toml").is_file():
+        raise UsageError(f"no course at {root}: exercises/course.toml is not there")
+    return Course(root.resolve())
+
+
+def _mistake(entry: dict[str, Any], where: str) -> Mistake:
+    """A mistake has one edit, as `replace` and `with`, or several, as `edits` of such tables."""
+    entry = dict(entry)
+    edits = entry.pop("edits", None) or [{key: entry.pop(key, None) for key in ("replace", "with")}]
+    for edit in edits:
+        if set(edit) != {"replace", "with"} or None in edit.values():
+            raise CourseError(f"{where}: {entry.get('name')!r} needs both `replace` and `with`")
+    pairs = tuple(Edit(edit["replace"], edit["with"]) for edit in edits)
+    return _build(Mistake, entry | {"edits": pairs}, where)
+
+
+def _build(kind: type[D], table: dict[str, Any], where: str) -> D:
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    for name in table:
+        if name not in known:
+            raise CourseError(f"{where}: unknown field {name!r}; known are {sorted(known)}")
+    try:
+        return kind(**table)
+    except TypeError as error:
+        missing = str(error).partition("argument")[2].strip(": s")
+        raise CourseError(f"{where}: missing {missing}") from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        raise CourseError(f"{path} is missing") from None
+    except tomllib.TOMLDecodeError as error:
+        raise CourseError(f"{path}: {error}") from None

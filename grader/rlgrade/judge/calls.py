@@ -1,0 +1,289 @@
+"""What a check sees of a submission: names that can be called, across the process boundary."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from rlgrade.author.expect import Array, SubmissionRaised, Unmet
+from rlgrade.channel import Blob, ChannelError, Handle, pack, unpack
+from rlgrade.judge.server import Server, Worker, WorkerGone
+from rlgrade.outcome import Outcome
+
+Request = dict[str, Any]
+Reply = dict[str, Any]
+
+
+class Port(Protocol):
+    """Something that carries a request to a worker and brings back the reply."""
+
+    def call(self, request: Request) -> Reply:
+        """The worker's reply."""
+
+
+@dataclass(frozen=True)
+class Differentiated:
+    """An answer with its gradients.
+
+    `gradients[name]` has the shape of the argument `name`, or is None where nothing flows; for a
+    module it is a dict by parameter name.
+    """
+
+    value: Any
+    gradients: dict[str, Any]
+    carries_gradient: bool
+
+
+class Submission:
+    """Every public name is a callable of the submission; `tools` are helpers beside it."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+
+    def __getattr__(self, name: str) -> RemoteFunction:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return RemoteFunction(self._port, None, name)
+
+    @property
+    def tools(self) -> RemoteObject:
+        """The functions of `rlgrade.worker.tools`, run beside the submission."""
+        return RemoteObject(self._port, "tool")
+
+
+class RemoteObject:
+    """Stands for an object in the worker. Attributes are its methods."""
+
+    def __init__(self, port: Port, of: Any) -> None:
+        self._port = port
+        self._of = of
+
+    def __getattr__(self, name: str) -> RemoteFunction:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return RemoteFunction(self._port, self._of, name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return RemoteFunction(self._port, self._of, "__call__")(*args, **kwargs)
+
+    def get(self, name: str) -> Any:
+        """The value of an attribute."""
+        return RemoteFunction(self._port, "tool", "attribute")(self, name)
+
+
+class RemoteFunction:
+    """One function of the submission, or one method of an object in the worker."""
+
+    def __init__(self, port: Port, of: Any, name: str) -> None:
+        self._port = port
+        self._of = of
+        self._name = name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the submission returns: tensors as numpy arrays, the rest as plain Python values.
+
+        Raises:
+            SubmissionRaised: the call raised.
+            Unmet: the answer is of a kind that no exercise asks for.
+            WorkerGone: the process did not survive the call, or was too slow.
+        """
+        return self._ask(list(args), kwargs)["value"]
+
+    def gradients(self, *wrt: str, cotangent: Array | None = None, **kwargs: Any) -> Differentiated:
+        """The answer and its gradients with respect to the keyword arguments named in `wrt`.
+
+        Each is made to require gradient before the call. An answer that is no scalar is multiplied
+        with `cotangent` (ones unless given) and summed first.
+        """
+        reply = self._ask([], kwargs, gradients=list(wrt), cotangent=cotangent)
+        return Differentiated(reply["value"], reply["gradients"], reply["carries_gradient"])
+
+    def arguments_after(self, *args: Any, **kwargs: Any) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments as they are once the call has returned."""
+        after = self._ask(list(args), kwargs, echo=True)["after"]
+        return after[0], after[1]
+
+    def _ask(
+        self,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        *,
+        gradients: list[str] | None = None,
+        cotangent: Array | None = None,
+        echo: bool = False,
+    ) -> Reply:
+        reply = self._port.call(
+            {
+                "op": "call",
+                "of": self._of,
+                "target": self._name,
+                "args": args,
+                "kwargs": kwargs,
+                "gradients": gradients,
+                "cotangent": cotangent,
+                "echo": echo,
+            }
+        )
+        return {
+            key: _wrap(value, self._port) for key, value in understand(self._name, reply).items()
+        }
+
+
+def understand(function: str, reply: Reply) -> Reply:
+    """The reply, unless it says that the call failed.
+
+    Raises:
+        SubmissionRaised, Unmet: it failed.
+    """
+    raised = reply.get("raised")
+    if raised is not None:
+        frames = [(int(line), str(name)) for line, name in raised["frames"]]
+        raise SubmissionRaised(function, raised["types"], raised["message"], frames)
+    if "unsendable" in reply:
+        raise Unmet(f"{function} returned something that cannot be graded: {reply['unsendable']}")
+    if reply.get("foreign"):
+        raise Unmet(f"{function} returned a numpy array; return a torch tensor", "numpy")
+    return reply
+
+
+def _wrap(value: Any, port: Port) -> Any:
+    kind = type(value)
+    if kind is Handle:
+        return RemoteObject(port, value)
+    if kind is list or kind is tuple:
+        return kind(_wrap(item, port) for item in value)
+    if kind is dict:
+        return {key: _wrap(item, port) for key, item in value.items()}
+    return value
+
+
+class Link:
+    """Requests to one worker and replies from it, in order. A `Port` for one call at a time."""
+
+    def __init__(self, server: Server, file: str, source: str, seconds: float) -> None:
+        """Ask for a worker and for loading a submission, which may take `seconds`; do not wait."""
+        self.worker: Worker = server.fork()
+        self.deadline = 0.0
+        self._server = server
+        self._file = file
+        self._load_seconds = seconds
+        self._ids = itertools.count()
+        self._awaited = 0
+        self._loaded = False
+        name = file.removesuffix(".py")
+        self.post({"op": "load", "name": name, "file": file, "source": source})
+
+    def load(self) -> Link:
+        """Wait until the submission is loaded.
+
+        Raises:
+            WorkerGone, SubmissionRaised: it could not be; the worker is dead then.
+        """
+        if not self._loaded:
+            self._server.wait_until_ready()
+            self.deadline = time.monotonic() + self._load_seconds
+            try:
+                understand(self._file, self.receive())
+            except BaseException:
+                self.close()
+                raise
+            self._loaded = True
+        return self
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker can still be asked."""
+        return self.worker.channel.fileno() != -1
+
+    def post(self, request: Request) -> None:
+        """Send a request without waiting."""
+        self.worker.post(pack(request | {"id": next(self._ids)}, _to_blob))
+
+    def receive(self) -> Reply:
+        """The reply to the oldest request without one.
+
+        Raises:
+            WorkerGone: there is none before the deadline, or it breaks the protocol.
+        """
+        frame = self.worker.receive(self.deadline)
+        tensors = _Tensors()
+        try:
+            reply = unpack(frame, tensors.make)
+            _demand_form(reply, self._awaited)
+        except ChannelError as error:
+            self.close()
+            raise WorkerGone(Outcome.ERROR, f"its answer cannot be read: {error}") from None
+        self._awaited += 1
+        reply["foreign"] = tensors.foreign
+        return reply  # type: ignore[no-any-return]
+
+    def call(self, request: Request) -> Reply:
+        """Send a request and wait for its reply."""
+        self.post(request)
+        return self.receive()
+
+    def close(self) -> None:
+        """Kill the worker."""
+        self.worker.close()
+
+
+class _Tensors:
+    """Makes arrays of blobs, and notices those that were no torch tensors."""
+
+    def __init__(self) -> None:
+        self.foreign = False
+
+    def make(self, blob: Blob) -> Array:
+        self.foreign |= blob.kind == "numpy"
+        return np.frombuffer(blob.data, dtype=blob.dtype).reshape(blob.shape).copy()
+
+
+def _to_blob(value: Any) -> Blob | Handle | None:
+    if isinstance(value, np.ndarray):
+        kind = "torch" if value.flags.c_contiguous else "strided"
+        return Blob(kind, value.dtype.name, value.shape, value.tobytes())
+    if isinstance(value, (np.bool_, np.integer, np.floating)):
+        return Blob("torch", value.dtype.name, (), value.tobytes())
+    if isinstance(value, RemoteObject) and isinstance(value._of, Handle):
+        return value._of
+    return None
+
+
+def _demand_form(reply: Any, awaited: int) -> None:
+    """Raise ChannelError unless the reply has the form that `rlgrade.worker.serve` gives it."""
+    if type(reply) is not dict or reply.get("id") != awaited:
+        raise ChannelError("it answers no question")
+    raised = reply.get("raised")
+    if raised is not None and not (
+        type(raised) is dict
+        and type(raised.get("message")) is str
+        and _is_list_of(raised.get("types"), str)
+        and raised["types"]
+        and type(raised.get("frames")) is list
+        and all(
+            type(frame) is list and [type(part) for part in frame] == [int, str]
+            for frame in raised["frames"]
+        )
+    ):
+        raise ChannelError("it describes no exception")
+    if raised is None and "unsendable" not in reply and "value" not in reply:
+        raise ChannelError("it holds no value")
+    if type(reply.get("unsendable", "")) is not str:
+        raise ChannelError("it gives no reason")
+    if "gradients" in reply and not (
+        type(reply["gradients"]) is dict and type(reply.get("carries_gradient")) is bool
+    ):
+        raise ChannelError("it holds no gradients")
+    after = reply.get("after")
+    if after is not None and not (
+        type(after) is list and [type(part) for part in after] == [list, dict]
+    ):
+        raise ChannelError("it holds no arguments")
+
+
+def _is_list_of(value: Any, kind: type) -> bool:
+    return type(value) is list and all(type(item) is kind for item in value)

@@ -1,0 +1,93 @@
+"""One run of a check's body on one example, with every call noted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rlgrade.author.declare import Property
+from rlgrade.channel import Handle
+from rlgrade.judge.calls import Link, Reply, Request, Submission
+from rlgrade.judge.draws import Example
+
+CASE_SEED = 20_01
+
+
+@dataclass(frozen=True)
+class Case:
+    """What was asked, what was answered, and what the body made of it (None: all well)."""
+
+    calls: list[tuple[Request, Reply]]
+    error: Exception | None
+
+
+class _NotingPort:
+    def __init__(self, link: Link) -> None:
+        self.link = link
+        self.calls: list[tuple[Request, Reply]] = []
+
+    def call(self, request: Request) -> Reply:
+        reply = self.link.call(request)
+        self.calls.append((request, reply))
+        return reply
+
+
+def run_case(link: Link, tries: Property, example: Example) -> Case:
+    """Run the body once, the worker's random generators freshly seeded."""
+    port = _NotingPort(link)
+    try:
+        link.call({"op": "seed", "seed": CASE_SEED})
+        tries.body(Submission(port), **example.arguments)
+    except Exception as error:
+        return Case(port.calls, error)
+    return Case(port.calls, None)
+
+
+def same_answers(one: Case, other: Case) -> bool:
+    """Whether two submissions were asked the same number of times and answered alike."""
+    return len(one.calls) == len(other.calls) and all(
+        same_reply(mine, theirs)
+        for (_, mine), (_, theirs) in zip(one.calls, other.calls, strict=True)
+    )
+
+
+def same_reply(one: Reply, other: Reply) -> bool:
+    """Whether two replies are alike: values to rounding, exceptions by type and wording."""
+    raised, theirs = one.get("raised"), other.get("raised")
+    if raised is not None or theirs is not None:
+        return (
+            raised is not None
+            and theirs is not None
+            and raised["types"] == theirs["types"]
+            and _wording(raised["message"]) == _wording(theirs["message"])
+        )
+    keys = ("value", "gradients", "carries_gradient", "after", "unsendable", "foreign")
+    return all(same_value(one.get(key), other.get(key)) for key in keys)
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two values are alike: the same types and shapes, numbers to rounding."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, Handle):
+        return bool(one.type_name == other.type_name)
+    if isinstance(one, np.ndarray):
+        return bool(
+            one.dtype == other.dtype
+            and one.shape == other.shape
+            and np.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True)
+        )
+    if isinstance(one, float):
+        return bool(np.isclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True))
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same_value, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same_value(one[k], other[k]) for k in one)
+    return bool(one == other)
+
+
+def _wording(message: str) -> str:
+    return re.sub(r"-?\d[\d.e+-]*", "#", message)

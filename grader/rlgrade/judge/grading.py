@@ -1,0 +1,331 @@
+"""Grade one submission: every check in turn, its smallest counterexample, the mistake behind."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rlgrade import __version__
+from rlgrade.author.declare import Check
+from rlgrade.author.expect import SubmissionRaised, Unmet
+from rlgrade.courses import CourseError, Exercise
+from rlgrade.judge.calls import Link
+from rlgrade.judge.cases import Case, run_case
+from rlgrade.judge.diagnosis import Diagnoser
+from rlgrade.judge.draws import Example, draw_examples, shrink
+from rlgrade.judge.lanes import Failure, run_lanes
+from rlgrade.judge.literals import plain_arguments
+from rlgrade.judge.replay import replay_program
+from rlgrade.judge.server import Server, WorkerGone
+from rlgrade.judge.source import Source, parse_source
+from rlgrade.outcome import GraderError, Outcome
+from rlgrade.report import CheckResult, Evidence, Report
+
+SANDBOX = "L1"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much a run may take and how much it should find out."""
+
+    run_seconds: float = 30.0
+    load_seconds: float = 10.0
+    shrink_seconds: float = 0.5
+    diagnose: bool = True
+    only: frozenset[str] = frozenset()  # names of the checks to run; empty means all
+
+
+def load_checks(exercise: Exercise) -> list[Check]:
+    """The checks of an exercise, in the order in which they are written.
+
+    Raises:
+        CourseError: there is no `checks.py`, or no check in it.
+        GraderError: it cannot be imported.
+    """
+    path = exercise.hidden / "checks.py"
+    spec = importlib.util.spec_from_file_location(f"rlgrade_checks_{exercise.id}", path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise CourseError(f"{path} is missing")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise GraderError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
+    checks = [value for value in vars(module).values() if isinstance(value, Check)]
+    if not checks:
+        raise CourseError(f"{path} declares no check")
+    return checks
+
+
+def grade(
+    exercise: Exercise,
+    data: bytes,
+    server: Server,
+    seed: int,
+    *,
+    settings: Settings | None = None,
+    on_result: Callable[[CheckResult], None] = lambda result: None,
+) -> Report:
+    """Run every check of `exercise` on the submission whose bytes are `data`.
+
+    Args:
+        exercise: what is graded.
+        data: the submission as it came.
+        server: a warm fork server; it is left running.
+        seed: two runs with the same seed draw the same examples.
+        settings: limits; the default serves a learner.
+        on_result: is told of each check as it ends.
+    """
+    start = time.monotonic()
+    run = _Run(exercise, parse_source(exercise.file, data), server, seed, settings or Settings())
+    try:
+        results = run.all(on_result)
+    finally:
+        run.close()
+    return Report(
+        exercise=exercise.id,
+        exercise_version=exercise.metadata.version,
+        file=exercise.file,
+        submission_sha256=hashlib.sha256(data).hexdigest(),
+        seed=seed,
+        engine_version=__version__,
+        sandbox=SANDBOX,
+        seconds=round(time.monotonic() - start, 4),
+        checks=results,
+        problem=run.problem,
+    )
+
+
+class _Run:
+    """The state of one run: the worker, the results so far, and the clock."""
+
+    def __init__(
+        self, exercise: Exercise, source: Source, server: Server, seed: int, settings: Settings
+    ) -> None:
+        self.exercise = exercise
+        self.source = source
+        self.server = server
+        self.seed = seed
+        self.settings = settings
+        self.problem = source.problem
+        everything = load_checks(exercise)
+        self.total_weight = sum(check.weight for check in everything)
+        self.checks = [c for c in everything if not settings.only or c.name in settings.only]
+        self.model = parse_source(exercise.file, exercise.solution.read_bytes())
+        self.outcomes: dict[str, Outcome] = {}
+        self.link: Link | None = None if self.problem else self.open_link(source.text)
+        self.diagnoser = Diagnoser(exercise, everything, self.open_link)
+        self.end = float("inf")
+
+    def open_link(self, text: str) -> Link:
+        return Link(self.server, self.exercise.file, text, self.settings.load_seconds)
+
+    def close(self) -> None:
+        if self.link is not None:
+            self.link.close()
+        self.diagnoser.close()
+
+    def all(self, on_result: Callable[[CheckResult], None]) -> list[CheckResult]:
+        load_failure = self._load()
+        self.end = time.monotonic() + self.settings.run_seconds
+        results = []
+        for check in self.checks:
+            result = load_failure(check) if load_failure else self.one(check)
+            self.outcomes[check.name] = result.outcome
+            results.append(result)
+            on_result(result)
+        return results
+
+    def _load(self) -> Callable[[Check], CheckResult] | None:
+        """Load the submission; where that fails, what to say of every check."""
+        if self.link is None:
+            return lambda check: self.result(check, Outcome.ERROR, message=self.problem)
+        try:
+            self.link.load()
+            return None
+        except SubmissionRaised as raised:
+            line = raised.frames[-1][0] if raised.frames else None
+            where = f"{self.source.file}:{line}" if line else self.source.file
+            self.problem = f"{where}: {raised} (while the file was loaded)"
+            traceback = self.learner_frames(raised)
+            outcome = Outcome.MEMORY if "MemoryError" in raised.types else Outcome.ERROR
+            return lambda check: self.result(
+                check, outcome, message=self.problem, line=line, traceback=traceback
+            )
+        except WorkerGone as gone:
+            self.problem = f"{self.source.file} {gone.reason} while it was loaded"
+            outcome = gone.outcome
+            return lambda check: self.result(check, outcome, message=self.problem)
+
+    def one(self, check: Check) -> CheckResult:
+        if check.needs and self.outcomes.get(check.needs) not in (None, Outcome.PASS):
+            return self.result(check, Outcome.SKIPPED, message=f"needs `{check.needs}` to pass")
+        start = time.monotonic()
+        if start >= self.end:
+            seconds = self.settings.run_seconds
+            reason = f"not reached: the whole run may take {seconds:.0f} s"
+            return self.result(check, Outcome.TIMEOUT, message=reason)
+        try:
+            link = self.ready_link(check)
+            link.worker.take_output()
+            link.call({"op": "seed", "seed": self.seed_of(check)})
+            examples = draw_examples(check.tries, f"{self.seed}/{check.name}")
+            failure, passed = run_lanes(link, check.tries.body, examples)
+        except (WorkerGone, SubmissionRaised, Unmet) as error:
+            failure, passed = Failure(Example({}, ()), error), 0
+        seconds = time.monotonic() - start
+        if failure is None:
+            return self.result(check, Outcome.PASS, seconds=seconds, examples=passed)
+        return self.explain(check, failure, seconds, passed)
+
+    def ready_link(self, check: Check) -> Link:
+        """The submission's worker, a fresh one if the last has died, with this check's deadline."""
+        if self.link is None or not self.link.alive:
+            self.link = self.open_link(self.source.text)
+        self.link.load().deadline = min(time.monotonic() + check.seconds, self.end)
+        return self.link
+
+    def seed_of(self, check: Check) -> int:
+        digest = hashlib.sha256(f"{self.seed}/{check.name}".encode()).digest()
+        return int.from_bytes(digest[:4], "big")
+
+    def explain(self, check: Check, failure: Failure, seconds: float, passed: int) -> CheckResult:
+        """Shrink the failing example, find what it looks like, and put it into words."""
+        example = self.shrunk(check, failure)
+        case, printed = self.last_case(check, example)
+        error = failure.error
+        if case is not None and case.error is not None and _kind(case.error) == _kind(error):
+            error = case.error
+        outcome, message, line = self.verdict(check, error, example)
+        diagnosis: list[str] = []
+        if self.settings.diagnose and outcome in (Outcome.FAIL, Outcome.ERROR) and case is not None:
+            diagnosis = self.diagnoser.diagnose(check, example, self.ready_link(check))
+        replay = ""
+        if case is not None and case.calls:
+            replay = replay_program(self.exercise, check, message, case)
+            line = line or self.source.line_of(case.calls[-1][0]["target"])
+        return self.result(
+            check,
+            outcome,
+            seconds=seconds,
+            examples=passed + 1,
+            message=message,
+            line=line,
+            counterexample=plain_arguments(example.arguments),
+            diagnosis=diagnosis,
+            traceback=self.learner_frames(error),
+            printed=printed,
+            evidence=Evidence(example.arguments, replay),
+        )
+
+    def shrunk(self, check: Check, failure: Failure) -> Example:
+        kind = _kind(failure.error)
+        if isinstance(failure.error, WorkerGone) and failure.error.outcome is Outcome.TIMEOUT:
+            return failure.example
+        if self.settings.shrink_seconds <= 0:
+            return failure.example
+
+        def fails(example: Example) -> bool:
+            case, _ = self.last_case(check, example)
+            return case is not None and case.error is not None and _kind(case.error) == kind
+
+        return shrink(check.tries, failure.example, fails, self.settings.shrink_seconds)
+
+    def last_case(self, check: Check, example: Example) -> tuple[Case | None, str]:
+        """The example once more, by itself, and what it printed; None if nothing can be loaded."""
+        try:
+            link = self.ready_link(check)
+            link.worker.take_output()
+            return run_case(link, check.tries, example), link.worker.take_output()
+        except (WorkerGone, SubmissionRaised, Unmet):
+            return None, ""
+
+    def verdict(
+        self, check: Check, error: Exception, example: Example
+    ) -> tuple[Outcome, str, int | None]:
+        """The outcome, the sentence for the learner, and the line it points to."""
+        if isinstance(error, Unmet):
+            return Outcome.FAIL, str(error), None
+        if isinstance(error, WorkerGone):
+            limit = f" ({check.seconds:g} s)" if error.reason == "took too long" else ""
+            return error.outcome, f"your code {error.reason}{limit}", None
+        if isinstance(error, SubmissionRaised):
+            return self.verdict_on_exception(error)
+        case = run_case(self.diagnoser.solution, check.tries, example)
+        if case.error is not None:
+            text = f"the grader itself failed here: {type(error).__name__}: {error}"
+            return Outcome.BROKEN, text, None
+        return Outcome.FAIL, f"your answer cannot be compared: {error}", None
+
+    def verdict_on_exception(self, error: SubmissionRaised) -> tuple[Outcome, str, int | None]:
+        line = error.frames[-1][0] if error.frames else self.source.line_of(error.function)
+        if "NotImplementedError" in error.types:
+            return Outcome.ERROR, f"{error.function} is not written yet", line
+        if not error.frames:
+            fault = self.source.fault_in(error.function, self.model)
+            if fault:
+                return Outcome.ERROR, fault, line
+        if "MemoryError" in error.types or "can't allocate memory" in error.message:
+            text = f"{error.function} asked for more memory than the worker may have"
+            return Outcome.MEMORY, f"{text} ({self.server.limits.memory_mib} MiB)", line
+        return Outcome.ERROR, f"{error.function} raised {error}", line
+
+    def learner_frames(self, error: Exception) -> list[str]:
+        """The learner's own frames, with their lines."""
+        if not isinstance(error, SubmissionRaised):
+            return []
+        lines = self.source.text.splitlines()
+        return [
+            f"{self.source.file}:{line} in {name or 'the file'}: {lines[line - 1].strip()}"
+            for line, name in error.frames
+            if 0 < line <= len(lines)
+        ]
+
+    def result(
+        self,
+        check: Check,
+        outcome: Outcome,
+        *,
+        seconds: float = 0.0,
+        examples: int = 0,
+        message: str = "",
+        line: int | None = None,
+        counterexample: dict[str, str] | None = None,
+        diagnosis: list[str] | None = None,
+        traceback: list[str] | None = None,
+        printed: str = "",
+        evidence: Evidence | None = None,
+    ) -> CheckResult:
+        share = self.exercise.metadata.points * check.weight / self.total_weight
+        return CheckResult(
+            check=check.name,
+            promise=check.promise,
+            outcome=outcome,
+            points=share if outcome is Outcome.PASS else 0.0,
+            max_points=share,
+            seconds=round(seconds, 4),
+            examples=examples,
+            message=message,
+            line=line,
+            counterexample=counterexample or {},
+            diagnosis=diagnosis or [],
+            traceback=traceback or [],
+            printed=printed,
+            evidence=evidence,
+        )
+
+
+def _kind(error: Exception) -> tuple[str, ...]:
+    """What must stay the same while a failing example is made smaller."""
+    if isinstance(error, Unmet):
+        return "unmet", error.location
+    if isinstance(error, SubmissionRaised):
+        return "raised", error.function, error.types[0]
+    if isinstance(error, WorkerGone):
+        return "gone", error.outcome.value, error.reason
+    return "body", type(error).__name__

@@ -1,0 +1,324 @@
+"""The judge's end of the warm fork server, and of one worker."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+
+from rlgrade import worker as worker_package
+from rlgrade.channel import ChannelError, frame_size
+from rlgrade.outcome import GraderError, Outcome
+from rlgrade.worker.limits import Limits
+
+START_SECONDS = 120.0
+MAX_OUTPUT = 1 << 20
+KEPT_OUTPUT = 4_000
+
+
+class WorkerGone(Exception):
+    """The worker ended, or was ended, before it answered."""
+
+    def __init__(self, outcome: Outcome, reason: str) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+
+
+class Server:
+    """A process that has torch loaded and forks workers. Use as a context manager."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.scratch = tempfile.mkdtemp(prefix="rlgrade-")
+        self.control, theirs = socket.socketpair()
+        self._lines = b""
+        self._ready = False
+        self._exited: dict[int, int] = {}
+        self._without_pid: deque[Worker] = deque()
+        self.process = self._start(theirs)
+
+    def _start(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
+        here = ["", str(Path.cwd()), str(Path(sys.argv[0]).resolve().parent)]
+        settings = {
+            "path": [entry for entry in sys.path if entry not in here],
+            "control": theirs.fileno(),
+            "scratch": self.scratch,
+            "limits": asdict(self.limits),
+        }
+        script = Path(worker_package.__file__).with_name("server.py")
+        with theirs:
+            return subprocess.Popen(
+                [sys.executable, "-I", str(script), json.dumps(settings)],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env=_environment(),
+                start_new_session=True,
+            )
+
+    def fork(self) -> Worker:
+        """A new worker. Returns at once; the worker is there when it answers its first frame.
+
+        Raises:
+            GraderError: the server could not start.
+        """
+        channel, their_channel = socket.socketpair()
+        output, their_output = socket.socketpair()
+        with their_channel, their_output:
+            try:
+                socket.send_fds(
+                    self.control, [b"f"], [their_channel.fileno(), their_output.fileno()]
+                )
+            except OSError:
+                raise GraderError(self._why_not()) from None
+        worker = Worker(self, channel, output)
+        self._without_pid.append(worker)
+        return worker
+
+    def wait_until_ready(self) -> None:
+        """Block until torch is loaded.
+
+        Raises:
+            GraderError: it was not within two minutes.
+        """
+        while not self._ready:
+            self._read(START_SECONDS)
+
+    def pid_of(self, worker: Worker) -> int:
+        """The process id of a worker that was asked for."""
+        while worker.known_pid is None:
+            self._read(START_SECONDS)
+        return worker.known_pid
+
+    def exit_status(self, pid: int, seconds: float) -> int | None:
+        """The wait status of a worker, if it ends within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while pid not in self._exited:
+            rest = deadline - time.monotonic()
+            if rest <= 0:
+                return None
+            with contextlib.suppress(TimeoutError):
+                self._read(rest)
+        return self._exited.pop(pid)
+
+    def has_exited(self, pid: int) -> bool:
+        """Whether the server has reaped this worker; its process id is free from then on."""
+        with contextlib.suppress(TimeoutError):
+            while pid not in self._exited:
+                self._read(0.0)
+        return pid in self._exited
+
+    def _read(self, seconds: float) -> None:
+        """Take in the next event from the server."""
+        self.control.settimeout(max(seconds, 1e-4))
+        while b"\n" not in self._lines:
+            try:
+                data = self.control.recv(4096)
+            except TimeoutError:
+                raise
+            except OSError:
+                data = b""
+            if not data:
+                raise GraderError(self._why_not())
+            self._lines += data
+        line, _, self._lines = self._lines.partition(b"\n")
+        event: dict[str, int] = json.loads(line)
+        if "exited" in event:
+            self._exited[event["exited"]] = event["status"]
+        if "forked" in event:
+            self._without_pid.popleft().known_pid = event["forked"]
+        self._ready = True
+
+    def _why_not(self) -> str:
+        self.process.kill()
+        _, errors = self.process.communicate()
+        last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        return f"the process that loads torch ended: {last[0]}"
+
+    def close(self) -> None:
+        """End the server and every worker it still has."""
+        self.control.close()
+        try:
+            self.process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        if self.process.stderr is not None:
+            self.process.stderr.close()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Worker:
+    """One process with one submission. Frames out and in; nothing it sends is trusted."""
+
+    def __init__(self, server: Server, channel: socket.socket, output: socket.socket) -> None:
+        self.server = server
+        self.known_pid: int | None = None
+        self.channel = channel
+        self.output = output
+        self._printed = bytearray()
+        self._printed_bytes = 0
+        self._outgoing = bytearray()
+        self._incoming = bytearray()
+        self._selector = selectors.DefaultSelector()
+        for end in (channel, output):
+            end.setblocking(False)
+            self._selector.register(end, selectors.EVENT_READ)
+
+    @property
+    def pid(self) -> int:
+        """Its process id, which is also its process group."""
+        return self.server.pid_of(self)
+
+    def post(self, frame: bytes) -> None:
+        """Send a frame as far as the worker takes it now; the rest goes while we wait."""
+        self._outgoing += frame
+        self._send()
+
+    def receive(self, deadline: float) -> bytearray:
+        """The next frame from the worker.
+
+        Raises:
+            WorkerGone: it died, printed too much, broke the format, or `deadline` (on the monotonic
+                clock) passed. It is dead by then.
+        """
+        while True:
+            try:
+                size = frame_size(self._incoming)
+            except ChannelError as error:
+                raise self._end(Outcome.ERROR, f"its answer cannot be read: {error}") from None
+            if size is not None and len(self._incoming) >= size:
+                frame = self._incoming[:size]
+                del self._incoming[:size]
+                return frame
+            self._wait(deadline)
+
+    def _wait(self, deadline: float) -> None:
+        rest = deadline - time.monotonic()
+        if rest <= 0:
+            raise self._end(Outcome.TIMEOUT, "took too long")
+        wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
+        if self._selector.get_key(self.channel).events != wanted:
+            self._selector.modify(self.channel, wanted)
+        for key, events in self._selector.select(rest):
+            if key.fileobj is self.output:
+                self._read_output()
+                continue
+            if events & selectors.EVENT_WRITE:
+                self._send()
+            if events & selectors.EVENT_READ:
+                self._read_channel()
+
+    def _send(self) -> None:
+        try:
+            while self._outgoing:
+                sent = self.channel.send(self._outgoing)
+                del self._outgoing[:sent]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._outgoing.clear()  # its end shows when we read
+
+    def _read_channel(self) -> None:
+        try:
+            data = self.channel.recv(1 << 18)
+        except OSError:
+            data = b""
+        if not data:
+            raise self._explain_death()
+        self._incoming += data
+
+    def take_output(self) -> str:
+        """What the worker has printed since this was last asked, cut to a few thousand bytes."""
+        self._keep_last_words()
+        text = self._printed.decode(errors="replace")
+        cut = self._printed_bytes - len(self._printed)
+        self._printed.clear()
+        self._printed_bytes = 0
+        return f"{text}\n... and {cut} bytes more" if cut else text
+
+    def _read_output(self) -> None:
+        try:
+            data = self.output.recv(1 << 16)
+        except BlockingIOError:
+            raise
+        except OSError:
+            data = b""
+        if not data:
+            self._selector.unregister(self.output)
+        self._printed_bytes += len(data)
+        self._printed += data[: KEPT_OUTPUT - len(self._printed)]
+        if self._printed_bytes > MAX_OUTPUT:
+            reason = f"printed more than {MAX_OUTPUT >> 20} MiB; remove the print calls"
+            raise self._end(Outcome.ERROR, reason)
+
+    def _explain_death(self) -> WorkerGone:
+        self._keep_last_words()
+        status = self.server.exit_status(self.pid, 1.0)
+        if status is None:
+            return self._end(Outcome.ERROR, "closed its connection to the grader")
+        self.close()
+        if not os.WIFSIGNALED(status):
+            code = os.waitstatus_to_exitcode(status)
+            return WorkerGone(Outcome.ERROR, f"ended the process (exit code {code})")
+        number = os.WTERMSIG(status)
+        if number == signal.SIGXCPU:
+            seconds = self.server.limits.cpu_seconds
+            return WorkerGone(Outcome.TIMEOUT, f"used more than {seconds} s of CPU time")
+        if number == signal.SIGKILL:
+            return WorkerGone(Outcome.MEMORY, "was killed by the system, most likely out of memory")
+        return WorkerGone(Outcome.ERROR, f"crashed the process ({signal.Signals(number).name})")
+
+    def _keep_last_words(self) -> None:
+        with contextlib.suppress(OSError, KeyError, RuntimeError, WorkerGone):
+            while self._selector.get_key(self.output):
+                self._read_output()
+
+    def _end(self, outcome: Outcome, reason: str) -> WorkerGone:
+        self.close()
+        return WorkerGone(outcome, reason)
+
+    def close(self) -> None:
+        """Kill the process and everything in its group."""
+        if self.channel.fileno() == -1:
+            return
+        self._selector.close()
+        self.channel.close()
+        self.output.close()
+        with contextlib.suppress(GraderError):
+            if not self.server.has_exited(self.pid):
+                for kill in (os.killpg, os.kill):
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        kill(self.pid, signal.SIGKILL)
+
+
+def _environment() -> dict[str, str]:
+    """What the server inherits: enough to find a GPU and a temporary folder."""
+    kept = ("PATH", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "SYSTEMROOT")
+    own = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
+    return {name: os.environ[name] for name in kept if name in os.environ} | own

@@ -1,0 +1,84 @@
+"""One source, two views: the stub is the solution with every marked region taken out.
+
+A region begins with a line that is exactly `# BEGIN SOLUTION` and ends with one that is exactly
+`# END SOLUTION`, apart from indentation. Inside a function it becomes
+`raise NotImplementedError`; at the top level, where helpers stand, it vanishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+BEGIN = "# BEGIN SOLUTION"
+END = "# END SOLUTION"
+
+
+class MarkerError(ValueError):
+    """A marker that is misspelt, nested, unmatched or in the wrong column; the line is named."""
+
+    def __init__(self, file: str, line: int, problem: str) -> None:
+        super().__init__(f"{file}:{line}: {problem}")
+
+
+def make_stub(source: str, file: str) -> str:
+    """The stub of a solution.
+
+    Args:
+        source: the solution's text.
+        file: its name, for the error.
+
+    Raises:
+        MarkerError: a marker is not as the format says, or there is none at all.
+    """
+    kept: list[str] = []
+    end_of_last = 0
+    for begin, end in regions(source, file):
+        kept += source.splitlines()[end_of_last : begin - 1]
+        indent = _indent(source.splitlines()[begin - 1])
+        if indent:
+            kept.append(f"{indent}raise NotImplementedError")
+        end_of_last = end
+    kept += source.splitlines()[end_of_last:]
+    return "\n".join(kept) + "\n"
+
+
+def hidden_lines(source: str, file: str) -> list[str]:
+    """The lines inside the marked regions, without indentation."""
+    lines = source.splitlines()
+    return [
+        line.strip()
+        for begin, end in regions(source, file)
+        for line in lines[begin : end - 1]
+        if line.strip()
+    ]
+
+
+def regions(source: str, file: str) -> Iterator[tuple[int, int]]:
+    """The line numbers, from 1, of each region's two markers."""
+    begin, indent, found = 0, "", False
+    for number, line in enumerate(source.splitlines(), start=1):
+        marker = line.strip()
+        if marker not in (BEGIN, END):
+            if "".join(marker.upper().split()) in ("#BEGINSOLUTION", "#ENDSOLUTION"):
+                raise MarkerError(file, number, f"write `{BEGIN}` or `{END}` exactly")
+            if BEGIN in line or END in line:
+                raise MarkerError(file, number, "a marker stands on a line of its own")
+        elif marker == BEGIN:
+            if begin:
+                raise MarkerError(file, number, f"the region of line {begin} is still open")
+            begin, indent, found = number, _indent(line), True
+        else:
+            if not begin:
+                raise MarkerError(file, number, f"no `{BEGIN}` before this line")
+            if _indent(line) != indent:
+                raise MarkerError(file, number, f"indent as the marker of line {begin}")
+            yield begin, number
+            begin = 0
+    if begin:
+        raise MarkerError(file, begin, f"no `{END}` after this line")
+    if not found:
+        raise MarkerError(file, 1, f"no `{BEGIN}` in this file")
+
+
+def _indent(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]

@@ -1,0 +1,1 @@
+"""What runs beside the submission. Nothing here knows of checks, solutions or marks."""

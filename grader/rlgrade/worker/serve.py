@@ -1,0 +1,134 @@
+"""The worker's loop: load the submission once, then answer calls until the judge hangs up.
+
+Whatever the submission does here can only harm its own answers: the judge believes nothing of what
+comes back but that it is what the submission answered.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+import types
+from typing import IO, Any
+
+import torch
+
+from rlgrade.channel import ChannelError, Handle, frame_size, pack, unpack
+from rlgrade.worker import tools
+from rlgrade.worker.limits import Limits, give_up
+from rlgrade.worker.values import Values, make_tensor
+
+MAX_MESSAGE = 2_000
+
+
+def serve(channel: int, output: int, limits: Limits, scratch: str) -> None:
+    """Answer on `channel` until it closes; standard output and error go to `output`."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    give_up(limits, {0, 1, 2, channel}, scratch)
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="replace")
+    sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="replace")
+    with socket.socket(fileno=channel) as connection:
+        stream = os.fdopen(os.dup(channel), "rb", buffering=1 << 16)
+        worker = Worker()
+        while (frame := read_frame(stream)) is not None:
+            connection.sendall(worker.answer(frame))
+
+
+def read_frame(stream: IO[bytes]) -> bytes | None:
+    """The next frame, or None when the judge has hung up."""
+    head = stream.read(8)
+    size = frame_size(head)
+    if size is None:
+        return None
+    return head + stream.read(size - len(head))
+
+
+class Worker:
+    """One loaded submission and the objects it has made."""
+
+    def __init__(self) -> None:
+        self.values = Values()
+        self.module = types.ModuleType("submission")
+        self.file = ""
+
+    def answer(self, frame: bytes) -> bytes:
+        """The frame that answers this one."""
+        request = unpack(frame, make_tensor)
+        reply: dict[str, Any] = {"id": request["id"]}
+        try:
+            reply |= getattr(self, f"_{request['op']}")(request)
+            return pack(reply, self.values.to_blob)
+        except ChannelError as error:
+            reply = {"id": request["id"], "unsendable": str(error)[:MAX_MESSAGE]}
+        except BaseException as error:  # SystemExit and KeyboardInterrupt are answers too
+            reply = {"id": request["id"], "raised": self._describe(error)}
+        return pack(reply, self.values.to_blob)
+
+    def _load(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run the submission's source. It is no file here, so nothing beside it is importable."""
+        self.file = request["file"]
+        self.module = types.ModuleType(request["name"])
+        self.module.__file__ = self.file
+        sys.modules[request["name"]] = self.module
+        code = compile(request["source"], self.file, "exec", dont_inherit=True)
+        exec(code, self.module.__dict__)
+        return {"value": None}
+
+    def _seed(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Seed every source of randomness, so that a run can be repeated."""
+        seed = request["seed"]
+        random.seed(seed)
+        torch.manual_seed(seed)
+        numpy = sys.modules.get("numpy")
+        if numpy is not None:
+            numpy.random.seed(seed % 2**32)
+        return {"value": None}
+
+    def _call(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call a function, a method or a tool, with gradients where the judge asks for them."""
+        function = self._find(request)
+        args = self.values.restore(request["args"])
+        kwargs = self.values.restore(request["kwargs"])
+        wanted = request["gradients"]
+        if wanted is None:
+            value = function(*args, **kwargs)
+            return {"value": value, "after": [args, kwargs] if request["echo"] else None}
+        leaves = {name: tools.as_leaves(kwargs, name) for name in wanted}
+        value = function(*args, **kwargs)
+        return {
+            "value": value,
+            "carries_gradient": tools.carries_gradient(value),
+            "gradients": tools.gradients_of(value, leaves, request["cotangent"]),
+        }
+
+    def _find(self, request: dict[str, Any]) -> Any:
+        target = request["target"]
+        if request["of"] == "tool":
+            return getattr(tools, target)
+        if isinstance(request["of"], Handle):
+            return getattr(self.values.resolve(request["of"]), target)
+        return getattr(self.module, target)
+
+    def _describe(self, error: BaseException) -> dict[str, Any]:
+        """The exception in plain data, with the frames that lie in the submission."""
+        frames = []
+        trace = error.__traceback__
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            if code.co_filename == self.file:
+                frames.append([trace.tb_lineno, code.co_name])
+            trace = trace.tb_next
+        try:
+            message = str(error)[:MAX_MESSAGE]
+        except BaseException:
+            message = "(its message could not be read)"
+        if isinstance(error, SyntaxError) and error.filename == self.file:
+            frames.append([error.lineno or 1, ""])
+            message = str(error.msg)
+        names = [kind.__name__ for kind in type(error).__mro__ if kind not in (object,)]
+        return {"types": names, "message": message, "frames": frames[-8:]}

@@ -1,0 +1,94 @@
+"""What a check may ask of torch inside the worker: gradients, parameters, small networks.
+
+Each public function is reachable from a check as `submission.tools.NAME(...)`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def as_leaves(kwargs: dict[str, Any], name: str) -> dict[str, Tensor]:
+    """Make argument `name` a leaf that collects gradient; a module's parameters are leaves already.
+
+    A tensor is stored under the empty name, a module's parameters under their own.
+    """
+    value = kwargs[name]
+    if isinstance(value, nn.Module):
+        return dict(value.named_parameters())
+    kwargs[name] = value.clone().requires_grad_()
+    if not value.is_contiguous():
+        wide = torch.zeros(*value.shape[:-1], 2 * value.shape[-1], dtype=value.dtype)
+        wide[..., ::2] = value
+        kwargs[name] = wide[..., ::2].requires_grad_()
+    return {"": kwargs[name]}
+
+
+def carries_gradient(value: Any) -> bool:
+    """Whether any tensor in a returned value requires gradient."""
+    if isinstance(value, Tensor):
+        return value.requires_grad
+    if isinstance(value, (list, tuple)):
+        return any(carries_gradient(item) for item in value)
+    return False
+
+
+def gradients_of(
+    value: Any, leaves: dict[str, dict[str, Tensor]], cotangent: Tensor | None
+) -> dict[str, Any]:
+    """The gradient of `value` (of its product with `cotangent`) with respect to each leaf.
+
+    None stands where nothing flows. A value that is no tensor has no gradient at all.
+    """
+    flat = [leaf for group in leaves.values() for leaf in group.values()]
+    if not isinstance(value, Tensor) or not value.requires_grad:
+        found: tuple[Tensor | None, ...] = (None,) * len(flat)
+    else:
+        weights = torch.ones_like(value) if cotangent is None else cotangent.to(value.dtype)
+        found = torch.autograd.grad(value, flat, weights, allow_unused=True, retain_graph=True)
+    rest = iter(found)
+    named = {name: {part: next(rest) for part in group} for name, group in leaves.items()}
+    return {name: group[""] if set(group) == {""} else group for name, group in named.items()}
+
+
+def linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
+    """A linear layer with this weight [out, in] and bias [out]."""
+    layer = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None, dtype=weight.dtype)
+    with torch.no_grad():
+        layer.weight.copy_(weight)
+        if bias is not None:
+            layer.bias.copy_(bias)
+    return layer
+
+
+def sgd(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
+    """Plain gradient descent on a module's parameters."""
+    return torch.optim.SGD(module.parameters(), lr=learning_rate)
+
+
+def parameters(module: nn.Module) -> dict[str, Tensor]:
+    """A copy of a module's parameters, by name."""
+    return {name: parameter.detach().clone() for name, parameter in module.named_parameters()}
+
+
+def collected_gradients(module: nn.Module) -> dict[str, Tensor | None]:
+    """What has accumulated in each parameter's `.grad`, by name."""
+    return {
+        name: None if parameter.grad is None else parameter.grad.detach().clone()
+        for name, parameter in module.named_parameters()
+    }
+
+
+def set_parameters(module: nn.Module, values: dict[str, Tensor]) -> None:
+    """Overwrite a module's parameters, by name."""
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            parameter.copy_(values[name])
+
+
+def attribute(thing: Any, name: str) -> Any:
+    """An attribute of an object that lives in the worker."""
+    return getattr(thing, name)

@@ -1,0 +1,89 @@
+"""Where the learner's files are: a workspace made by `rlgrade init`, or the course's checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlgrade.courses import Course, Exercise, find_course
+from rlgrade.outcome import UsageError
+
+STATE = ".rlgrade"
+RECORD = "workspace.toml"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder with the learner's copies of the stubs, and `.rlgrade/` for what we keep there."""
+
+    root: Path
+    course: Course
+
+    def file_of(self, exercise: Exercise) -> Path:
+        """The learner's file."""
+        return self.root / exercise.id / exercise.file
+
+    @property
+    def state(self) -> Path:
+        """Our own folder in the workspace."""
+        return self.root / STATE
+
+
+def find_workspace(start: Path, course: str | None = None) -> Workspace:
+    """The workspace that `start` lies in, else the checkout of the course.
+
+    Raises:
+        UsageError: neither is there.
+    """
+    for folder in [start, *start.parents]:
+        record = folder / STATE / RECORD
+        if record.is_file():
+            return Workspace(folder, find_course(course or _recorded_course(record)))
+    found = find_course(course)
+    if start.is_relative_to(found.root):
+        return Workspace(found.root / "exercises", found)
+    raise UsageError(
+        "this folder is no workspace; make one with `rlgrade init DIR`, "
+        "or name your file: rlgrade check ex05 FILE"
+    )
+
+
+def make_workspace(root: Path, course: Course) -> list[Path]:
+    """Copy what is missing of the student's edition to `root`; existing files are never touched.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        UsageError: the folder cannot be written.
+    """
+    written = []
+    try:
+        (root / STATE).mkdir(parents=True, exist_ok=True)
+        for exercise in course.exercises:
+            for source in (exercise.stub, exercise.shown / "README.md"):
+                target = root / exercise.id / source.name
+                if not target.exists():
+                    target.parent.mkdir(exist_ok=True)
+                    shutil.copyfile(source, target)
+                    written.append(target)
+        record = root / STATE / RECORD
+        if not record.exists():
+            packaged = course.root == find_course().root and "RLGRADE_COURSE" not in os.environ
+            text = "" if packaged else f"course = {str(course.root)!r}\n"
+            record.write_text(f"format = 1\n{text}", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{error.filename or root}: {error.strerror}") from None
+    return written
+
+
+def _recorded_course(record: Path) -> str | None:
+    try:
+        table = tomllib.loads(record.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{record}: {error}; delete it and run `rlgrade init` again") from None
+    course = table.get("course")
+    return None if course is None else str(course)

@@ -1,0 +1,508 @@
+"""What the functions of exercise 1 promise: sums first, then episode ends, then laws.
+
+The oracle is the definition: forward sums in plain Python floats, one row and one step at a time.
+What is drawn is what the functions are called with, so that a counterexample can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rlgrade.author import (
+    Array,
+    Draw,
+    Strategy,
+    check,
+    expect,
+    expect_close,
+    expect_dtype,
+    expect_equal,
+    expect_raises,
+    expect_shape,
+    given,
+    integer_tensors,
+    integers,
+    one_of,
+    permutations,
+    rollouts,
+    strategy,
+    tensors,
+)
+
+FIELDS = ("rewards", "next_values", "terminated", "truncated")
+TERMINATED, TRUNCATED, BOTH, NEITHER = (True, False), (False, True), (True, True), (False, False)
+WITHOUT_LIMIT = 10**6
+
+
+# What is drawn
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the functions on rollouts are called with: four times [T] or [B, T]."""
+
+    rewards: Array
+    next_values: Array
+    terminated: Array
+    truncated: Array
+
+    def arguments(self) -> dict[str, Array]:
+        """The arguments by name."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+    def part(self, index: Any) -> Steps:
+        """Some of the steps, or some of the rows of a batch."""
+        return Steps(*(array[index] for array in self.arguments().values()))
+
+    def flagged(self, step: int, flags: tuple[bool, bool]) -> Steps:
+        """The same with these flags, terminated and truncated, at one step."""
+        terminated, truncated = self.terminated.copy(), self.truncated.copy()
+        terminated[..., step], truncated[..., step] = flags
+        return replace(self, terminated=terminated, truncated=truncated)
+
+
+@dataclass(frozen=True)
+class StepsAround(Steps):
+    """Steps, and the one that a law is about."""
+
+    step: int
+
+    @property
+    def reach(self) -> list[int]:
+        """The steps of the same episode up to `step`, the last first."""
+        cut = self.terminated | self.truncated
+        steps = [self.step]
+        while steps[-1] > 0 and not cut[steps[-1] - 1]:
+            steps.append(steps[-1] - 1)
+        return steps
+
+
+@dataclass(frozen=True)
+class StepsInOrder(Steps):
+    """Steps of a batch, and a new order for its rows."""
+
+    order: Array
+
+
+@dataclass(frozen=True)
+class StepsTwice(Steps):
+    """Steps, and other rewards for them."""
+
+    other_rewards: Array
+
+
+@dataclass(frozen=True)
+class StepsAhead(Steps):
+    """Steps, and how far to look ahead from each."""
+
+    n: int
+
+
+discounts = one_of(1.0, 0.5, 0.9, 0.25, 0.99, 0.75, 0.83)  # 0 has a check of its own
+look_aheads = one_of(2, 1, 3, 4, 6)
+
+
+@strategy
+def reward_rows(draw: Draw) -> Array:
+    """float32 [T]."""
+    rewards: Array = draw(tensors(draw(integers(1, 6))))
+    return rewards
+
+
+@strategy
+def reward_batches(draw: Draw) -> Array:
+    """float32 [B, T], B and T different."""
+    rewards: Array = draw(tensors(*draw(one_of((2, 1), (1, 2), (2, 3), (3, 2), (3, 5)))))
+    return rewards
+
+
+@strategy
+def some_steps(
+    draw: Draw, *, zero: tuple[str, ...] = (), length: tuple[int, int] = (1, 6), batch: bool = False
+) -> Steps:
+    """Steps of one rollout or of a batch; the fields in `zero` are zero throughout."""
+    rollout = draw(rollouts(steps=length, batch=(1, 3) if batch else None))
+    steps = Steps(*(getattr(rollout, name) for name in FIELDS))
+    return replace(steps, **{name: np.zeros_like(getattr(steps, name)) for name in zero})
+
+
+@strategy
+def ending(draw: Draw, *flags: tuple[bool, bool], zero: tuple[str, ...] = ()) -> Steps:
+    """Steps of which at least one ends an episode in one of the given ways."""
+    steps = draw(some_steps(zero=zero))
+    return steps.flagged(draw(integers(0, len(steps.rewards) - 1)), draw(one_of(*flags)))
+
+
+@strategy
+def around(draw: Draw, *flags: tuple[bool, bool], inner: bool = False) -> StepsAround:
+    """Steps and one of them, with one of the given ways to end there; `inner` is never the last."""
+    steps = draw(some_steps(length=(2, 6) if inner else (1, 6)))
+    step = draw(integers(0, len(steps.rewards) - (2 if inner else 1)))
+    if flags:
+        steps = steps.flagged(step, draw(one_of(*flags)))
+    return StepsAround(**steps.arguments(), step=step)
+
+
+@strategy
+def in_order(draw: Draw) -> StepsInOrder:
+    """A batch and a new order of its rows."""
+    steps = draw(some_steps(batch=True))
+    return StepsInOrder(**steps.arguments(), order=draw(permutations(len(steps.rewards))))
+
+
+@strategy
+def twice(draw: Draw) -> StepsTwice:
+    """Steps with two sequences of rewards."""
+    steps = draw(some_steps())
+    return StepsTwice(**steps.arguments(), other_rewards=draw(tensors(len(steps.rewards))))
+
+
+@strategy
+def looking_past_the_end(draw: Draw) -> StepsAhead:
+    """Steps and an n that is at least T."""
+    steps = draw(some_steps())
+    return StepsAhead(**steps.arguments(), n=len(steps.rewards) + draw(integers(0, 3)))
+
+
+@strategy
+def single_steps(draw: Draw) -> Steps:
+    """Rollouts of one step, alone and in a batch."""
+    return draw(some_steps(length=(1, 1), batch=draw(one_of(False, True))))
+
+
+# The definition
+
+
+def discounted_sum(rewards: Array, discount: float) -> float:
+    """Reward t counts discount^t."""
+    return float(sum(discount**t * reward for t, reward in enumerate(rewards.tolist())))
+
+
+def definition(steps: Steps, discount: float, n: int = WITHOUT_LIMIT) -> Array:
+    """Every step's return, each summed forwards on its own."""
+    if steps.rewards.ndim == 2:
+        return np.array([definition(steps.part(b), discount, n) for b in range(len(steps.rewards))])
+    rewards, values = steps.rewards.tolist(), steps.next_values.tolist()
+    terminated, truncated = steps.terminated.tolist(), steps.truncated.tolist()
+    returns = []
+    for start in range(len(rewards)):
+        last = min(start + n, len(rewards)) - 1
+        total, weight = 0.0, 1.0
+        for t in range(start, last + 1):
+            total += weight * rewards[t]
+            weight *= discount
+            if terminated[t]:
+                break
+            if truncated[t] or t == last:
+                total += weight * values[t]
+                break
+        returns.append(total)
+    return np.array(returns)
+
+
+# Calls
+
+
+def to_go(submission: Any, steps: Steps, discount: float) -> Any:
+    """The answer of rewards_to_go, its shape checked."""
+    returns = submission.rewards_to_go(**steps.arguments(), discount=discount)
+    expect_shape("returns", returns, steps.rewards.shape)
+    return returns
+
+
+def n_step(submission: Any, steps: Steps, discount: float, n: int) -> Any:
+    """The answer of n_step_returns, its shape checked."""
+    returns = submission.n_step_returns(**steps.arguments(), discount=discount, n=n)
+    expect_shape("returns", returns, steps.rewards.shape)
+    return returns
+
+
+def calls(
+    submission: Any, steps: Steps, discount: float, n: int
+) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Each function's name, the function, and what to call it with."""
+    yield (
+        "discounted_return",
+        submission.discounted_return,
+        {"rewards": steps.rewards, "discount": discount},
+    )
+    yield "rewards_to_go", submission.rewards_to_go, steps.arguments() | {"discount": discount}
+    options = {"discount": discount, "n": n}
+    yield "n_step_returns", submission.n_step_returns, steps.arguments() | options
+
+
+def expect_the_definition(submission: Any, steps: Steps, discount: float, n: int = 2) -> None:
+    """Every function answers as defined."""
+    rows = np.atleast_2d(steps.rewards)
+    totals = np.array([discounted_sum(row, discount) for row in rows])
+    expected = {
+        "discounted_return": totals.reshape(steps.rewards.shape[:-1]),
+        "rewards_to_go": definition(steps, discount),
+        "n_step_returns": definition(steps, discount, n),
+    }
+    for name, function, arguments in calls(submission, steps, discount, n):
+        answer = function(**arguments)
+        expect_shape(name, answer, expected[name].shape)
+        expect_close(name, answer, expected[name])
+
+
+# discounted_return
+
+
+@check("discounted_return weighs reward t by discount^t and adds up")
+@given(rewards=reward_rows(), discount=discounts)
+def weighs_by_time(submission: Any, rewards: Array, discount: float) -> None:
+    total = submission.discounted_return(rewards, discount=discount)
+    expect_shape("the return", total, ())
+    expect_close("the return", total, discounted_sum(rewards, discount))
+
+
+@check("discounted_return gives one number for every row of a batch")
+@given(rewards=reward_batches(), discount=discounts, examples=50)
+def gives_one_number_a_row(submission: Any, rewards: Array, discount: float) -> None:
+    totals = submission.discounted_return(rewards, discount=discount)
+    expect_shape("returns", totals, rewards.shape[:1])
+    expect_close("returns", totals, [discounted_sum(row, discount) for row in rewards])
+
+
+# rewards_to_go
+
+
+@check("rewards_to_go counts the rewards from each step on, as seen from that step")
+@given(steps=some_steps(zero=("next_values", "terminated", "truncated")), discount=discounts)
+def counts_from_each_step_on(submission: Any, steps: Steps, discount: float) -> None:
+    expect_close("returns", to_go(submission, steps, discount), definition(steps, discount))
+
+
+@check("rewards_to_go adds next_values of the last step where the rollout stops mid-episode")
+@given(steps=some_steps(zero=("terminated", "truncated")), discount=discounts)
+def bootstraps_after_the_last_step(submission: Any, steps: Steps, discount: float) -> None:
+    expect_close("returns", to_go(submission, steps, discount), definition(steps, discount))
+
+
+@check("rewards_to_go adds nothing after a terminated step")
+@given(steps=ending(TERMINATED, zero=("truncated",)), discount=discounts)
+def stops_at_terminated(submission: Any, steps: Steps, discount: float) -> None:
+    expect_close("returns", to_go(submission, steps, discount), definition(steps, discount))
+
+
+@check("rewards_to_go adds next_values of a truncated step and nothing after it")
+@given(steps=ending(TRUNCATED, zero=("terminated",)), discount=discounts)
+def bootstraps_at_truncated(submission: Any, steps: Steps, discount: float) -> None:
+    expect_close("returns", to_go(submission, steps, discount), definition(steps, discount))
+
+
+@check("rewards_to_go lets terminated win where both flags are set")
+@given(steps=ending(BOTH), discount=discounts, examples=50)
+def lets_terminated_win(submission: Any, steps: Steps, discount: float) -> None:
+    expect_close("returns", to_go(submission, steps, discount), definition(steps, discount))
+
+
+@check("rewards_to_go treats each row of a batch as if it stood alone, in any order of the rows")
+@given(steps=in_order(), discount=discounts, examples=50)
+def keeps_rows_apart(submission: Any, steps: StepsInOrder, discount: float) -> None:
+    returns = to_go(submission, steps, discount)
+    expect_close("returns", returns, definition(steps, discount))
+    reordered = to_go(submission, steps.part(steps.order), discount)
+    expect_close("returns of the rows in the new order", reordered, returns[steps.order])
+
+
+@check("rewards_to_go gives two episodes in a row what it gives each alone")
+@given(steps=around(TERMINATED, TRUNCATED, inner=True), discount=discounts)
+def joins_episodes(submission: Any, steps: StepsAround, discount: float) -> None:
+    alone = [steps.part(slice(steps.step + 1)), steps.part(slice(steps.step + 1, None))]
+    expected = np.concatenate([definition(episode, discount) for episode in alone])
+    expect_close("returns", to_go(submission, steps, discount), expected)
+
+
+@check("rewards_to_go credits a reward to its own and earlier steps of its episode, to no other")
+@given(steps=around(), change=one_of(1.0, -2.0), discount=discounts)
+def credits_no_later_step(
+    submission: Any, steps: StepsAround, change: float, discount: float
+) -> None:
+    changed = steps.rewards.copy()
+    changed[steps.step] += change
+    before = to_go(submission, steps, discount)
+    after = to_go(submission, replace(steps, rewards=changed), discount)
+    expected = np.zeros(len(changed))
+    expected[steps.reach] = [change * discount**k for k in range(len(steps.reach))]
+    name = f"with rewards[{steps.step}] {change:+g}, the change in returns"
+    expect_close(name, after - before, expected, scale=float(np.abs(before).max() + abs(change)))
+
+
+@check("rewards_to_go tells a truncated from a terminated step by discount * next_values there")
+@given(steps=around(TERMINATED), discount=discounts)
+def differs_by_the_final_value(submission: Any, steps: StepsAround, discount: float) -> None:
+    terminated = to_go(submission, steps, discount)
+    truncated = to_go(submission, steps.flagged(steps.step, TRUNCATED), discount)
+    value = float(steps.next_values[steps.step])
+    expected = np.zeros(len(steps.rewards))
+    expected[steps.reach] = [discount ** (k + 1) * value for k in range(len(steps.reach))]
+    name = f"with step {steps.step} truncated instead, the change in returns"
+    scale = float(np.abs(terminated).max() + abs(value))
+    expect_close(name, truncated - terminated, expected, scale=scale)
+
+
+@check("rewards_to_go agrees with itself when a rollout is split where the episode goes on")
+@given(steps=around(NEITHER, inner=True), discount=discounts, examples=50)
+def agrees_when_split(submission: Any, steps: StepsAround, discount: float) -> None:
+    late = to_go(submission, steps.part(slice(steps.step + 1, None)), discount)
+    early = steps.part(slice(steps.step + 1))
+    values = early.next_values.copy()
+    values[-1] = late[0]
+    parts = [to_go(submission, replace(early, next_values=values), discount), late]
+    whole = definition(steps, discount)
+    expect_close("returns of the two parts", np.concatenate(parts), whole)
+
+
+@check("rewards_to_go is linear in the rewards: returns add up as rewards do")
+@given(steps=twice(), discount=discounts, examples=50)
+def is_linear(submission: Any, steps: StepsTwice, discount: float) -> None:
+    one = to_go(submission, steps, discount)
+    no_values = np.zeros_like(steps.next_values)
+    other = replace(steps, rewards=steps.other_rewards, next_values=no_values)
+    two = to_go(submission, other, discount)
+    both = replace(steps, rewards=steps.rewards + steps.other_rewards)
+    expect_close(
+        "returns of rewards + other_rewards",
+        to_go(submission, both, discount),
+        one.astype(np.float64) + two,
+        scale=float(np.abs(one).max() + np.abs(two).max()),
+    )
+
+
+# n_step_returns
+
+
+@check("n_step_returns with n = 1 is the reward plus the discounted next value")
+@given(steps=some_steps(), discount=discounts, examples=50)
+def takes_one_step(submission: Any, steps: Steps, discount: float) -> None:
+    expected = steps.rewards + discount * np.where(steps.terminated, 0.0, steps.next_values)
+    expect_close("returns", n_step(submission, steps, discount, 1), expected)
+
+
+@check("n_step_returns counts n rewards, then discount^n times the value after them")
+@given(steps=some_steps(zero=("terminated", "truncated")), discount=discounts, n=look_aheads)
+def counts_n_rewards(submission: Any, steps: Steps, discount: float, n: int) -> None:
+    expect_close("returns", n_step(submission, steps, discount, n), definition(steps, discount, n))
+
+
+@check("n_step_returns stops counting at an episode end, with a value only where truncated")
+@given(steps=ending(TERMINATED, TRUNCATED, BOTH), discount=discounts, n=look_aheads)
+def stops_n_steps_early(submission: Any, steps: Steps, discount: float, n: int) -> None:
+    expect_close("returns", n_step(submission, steps, discount, n), definition(steps, discount, n))
+
+
+@check("n_step_returns with n of T or more is rewards_to_go")
+@given(steps=looking_past_the_end(), discount=discounts, examples=50)
+def looks_to_the_end(submission: Any, steps: StepsAhead, discount: float) -> None:
+    returns = n_step(submission, steps, discount, steps.n)
+    expect_close("returns", returns, definition(steps, discount))
+
+
+@check("n_step_returns treats each row of a batch as if it stood alone")
+@given(steps=some_steps(batch=True), discount=discounts, n=look_aheads, examples=50)
+def keeps_n_step_rows_apart(submission: Any, steps: Steps, discount: float, n: int) -> None:
+    expect_close("returns", n_step(submission, steps, discount, n), definition(steps, discount, n))
+
+
+@check("n_step_returns refuses an n below 1")
+@given(n=one_of(0, -1, -3))
+def refuses_small_n(submission: Any, n: int) -> None:
+    three = np.ones(3, dtype=np.float32)
+    flags = np.zeros(3, dtype=bool)
+    with expect_raises(ValueError, naming="n"):
+        submission.n_step_returns(three, three, flags, flags, discount=0.5, n=n)
+
+
+# All three
+
+
+@check("all three leave only the rewards themselves at discount 0")
+@given(steps=some_steps(), n=look_aheads, examples=20)
+def works_at_discount_zero(submission: Any, steps: Steps, n: int) -> None:
+    expect_the_definition(submission, steps, 0.0, n)
+
+
+@check("all three work on a rollout of a single step")
+@given(steps=single_steps(), discount=discounts, n=look_aheads, examples=20)
+def works_on_one_step(submission: Any, steps: Steps, discount: float, n: int) -> None:
+    expect_the_definition(submission, steps, discount, n)
+
+
+@check("all three work on tensors that are not contiguous in memory")
+@given(steps=some_steps(length=(2, 4), batch=True), discount=discounts, examples=20)
+def works_on_gaps(submission: Any, steps: Steps, discount: float) -> None:
+    gaps = Steps(*(np.repeat(a, 2, axis=-1)[..., ::2] for a in steps.arguments().values()))
+    expect_the_definition(submission, gaps, discount)
+
+
+@strategy
+def integer_rewards(draw: Draw) -> Steps:
+    """Steps with rewards in int64."""
+    steps = draw(some_steps())
+    return replace(steps, rewards=draw(integer_tensors(len(steps.rewards), low=-3, high=3)))
+
+
+@check("all three take integer rewards and answer in floats")
+@given(steps=integer_rewards(), discount=discounts, examples=20)
+def takes_integer_rewards(submission: Any, steps: Steps, discount: float) -> None:
+    expect_the_definition(submission, steps, discount)
+    for name, function, arguments in calls(submission, steps, discount, 2):
+        expect_dtype(name, function(**arguments), "float32")
+
+
+@check("all three keep float64")
+@given(steps=some_steps(), discount=discounts, examples=10)
+def keeps_float64(submission: Any, steps: Steps, discount: float) -> None:
+    rewards, next_values = (a.astype(np.float64) for a in (steps.rewards, steps.next_values))
+    wide = replace(steps, rewards=rewards, next_values=next_values)
+    for name, function, arguments in calls(submission, wide, discount, 2):
+        expect_dtype(name, function(**arguments), "float64")
+
+
+@check("all three leave their inputs as they were")
+@given(steps=ending(TERMINATED, TRUNCATED), discount=discounts, examples=20)
+def leaves_inputs_alone(submission: Any, steps: Steps, discount: float) -> None:
+    for name, function, arguments in calls(submission, steps, discount, 2):
+        _, after = function.arguments_after(**arguments)
+        for field in FIELDS:
+            if field in arguments:
+                expect_equal(f"after {name}, {field}", after[field], arguments[field])
+
+
+@check("all three answer without gradient, whatever the inputs require")
+@given(steps=some_steps(), discount=discounts, examples=10)
+def carries_no_gradient(submission: Any, steps: Steps, discount: float) -> None:
+    for name, function, arguments in calls(submission, steps, discount, 2):
+        inputs = [field for field in ("rewards", "next_values") if field in arguments]
+        carries = function.gradients(*inputs, **arguments).carries_gradient
+        expect(not carries, f"the answer of {name} should carry no gradient; yours does")
+
+
+def _misshapen() -> Strategy[dict[str, tuple[int, ...]]]:
+    """Shapes of rewards and of the argument that does not fit; most of them broadcast."""
+    pairs = [((3,), (4,)), ((3,), (1,)), ((3,), ()), ((2, 3), (3,)), ((2, 3), (3, 2)), ((3,), (2, 3))]
+    return one_of(*({"rewards": right, "other": wrong} for right, wrong in pairs))
+
+
+@check("rewards_to_go and n_step_returns refuse a shape that differs from that of rewards")
+@given(
+    argument=one_of(*FIELDS[1:]),
+    shapes=_misshapen(),
+    function=one_of("rewards_to_go", "n_step_returns"),
+    examples=36,
+)
+def refuses_other_shapes(
+    submission: Any, argument: str, shapes: dict[str, tuple[int, ...]], function: str
+) -> None:
+    ones, flags = np.ones(shapes["rewards"], np.float32), np.zeros(shapes["rewards"], bool)
+    arguments = Steps(ones, ones, flags, flags).arguments()
+    arguments[argument] = np.ones(shapes["other"], arguments[argument].dtype)
+    options = {"n": 2} if function == "n_step_returns" else {}
+    with expect_raises(ValueError, naming=argument):
+        getattr(submission, function)(**arguments, discount=0.5, **options)

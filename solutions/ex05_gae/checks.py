@@ -1,0 +1,338 @@
+"""The promises of ex05_gae. The oracle sums TD errors by the definition, episode by episode."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rlgrade.author import (
+    Array,
+    Draw,
+    Rollout,
+    Strategy,
+    check,
+    discounts,
+    distinct_sizes,
+    expect,
+    expect_close,
+    expect_dtype,
+    expect_equal,
+    expect_raises,
+    expect_shape,
+    given,
+    integers,
+    lambdas,
+    one_of,
+    permutations,
+    rollouts,
+    strategy,
+)
+
+ARGUMENTS = {
+    "td_errors": ("rewards", "values", "next_values", "terminated"),
+    "gae": ("rewards", "values", "next_values", "terminated", "truncated"),
+    "value_targets": ("advantages", "values"),
+}
+FLAGS = ("terminated", "truncated")
+FUNCTIONS = one_of(*ARGUMENTS)
+DYADIC = one_of(1.0, 0.5, 0.25)  # float32 holds them, so only the data can lose digits
+
+
+def true_td_errors(rollout: Rollout, discount: float) -> Array:
+    """delta[t] by its formula."""
+    exact = rollout.astype("float64")
+    bootstrap = np.where(exact.terminated, 0.0, exact.next_values)
+    return exact.rewards + discount * bootstrap - exact.values
+
+
+def credit(cut: Array, decay: float) -> Array:
+    """[..., T, T]: decay^(s - t) where step s is step t or later in the same episode, else 0."""
+    steps = np.arange(cut.shape[-1])
+    lag = steps - steps[:, None]
+    episode = np.cumsum(cut, axis=-1) - cut
+    reaches = (lag >= 0) & (episode[..., :, None] == episode[..., None, :])
+    return np.where(reaches, decay ** np.maximum(lag, 0), 0.0)
+
+
+def true_advantages(rollout: Rollout, discount: float, lam: float) -> Array:
+    """A[t]: the sum over s of credit[t, s] * delta[s]."""
+    deltas = true_td_errors(rollout, discount)
+    return (credit(rollout.cut, discount * lam) * deltas[..., None, :]).sum(axis=-1)
+
+
+def true_returns(rollout: Rollout, discount: float) -> Array:
+    """Discounted rewards up to the end of the episode or rollout, plus the bootstrap there."""
+    exact = rollout.astype("float64")
+    last = exact.cut.copy()
+    last[..., -1] = True
+    outcomes = exact.rewards + discount * exact.next_values * (last & ~exact.terminated)
+    return (credit(exact.cut, discount) * outcomes[..., None, :]).sum(axis=-1)
+
+
+def truth(function: str, rollout: Rollout, discount: float, lam: float) -> Array:
+    """What a function should return for `arguments_of` the same."""
+    if function == "td_errors":
+        return true_td_errors(rollout, discount)
+    if function == "gae":
+        return true_advantages(rollout, discount, lam)
+    return rollout.rewards.astype("float64") + rollout.values
+
+
+def arguments_of(function: str, rollout: Rollout, discount: float, lam: float) -> dict[str, Any]:
+    """The keyword arguments of a function. Rewards serve as advantages too."""
+    fields = vars(rollout) | {"advantages": rollout.rewards}
+    options = {"td_errors": {"discount": discount}, "gae": {"discount": discount, "lam": lam}}
+    return {name: fields[name] for name in ARGUMENTS[function]} | options.get(function, {})
+
+
+def advantages_of(submission: Any, rollout: Rollout, discount: float, lam: float) -> Array:
+    """The submission's advantages, of the right shape."""
+    advantages = submission.gae(**vars(rollout), discount=discount, lam=lam)
+    expect_shape("advantages", advantages, rollout.rewards.shape)
+    return advantages
+
+
+def with_ends(rollout: Rollout, terminated: Array, truncated: Array) -> Rollout:
+    """Other flags, and `next_values` that agree with `values` wherever the episode now goes on."""
+    next_values = rollout.next_values.copy()
+    goes_on = ~(terminated | truncated)[..., :-1]
+    next_values[..., :-1][goes_on] = rollout.values[..., 1:][goes_on]
+    return replace(rollout, next_values=next_values, terminated=terminated, truncated=truncated)
+
+
+def unbroken(steps: tuple[int, int] = (1, 6)) -> Strategy[Rollout]:
+    """Rollouts in which no episode ends."""
+    return rollouts(steps=steps).map(lambda r: with_ends(r, r.cut & False, r.cut & False))
+
+
+def terminating() -> Strategy[Rollout]:
+    """Rollouts in which every end is a termination."""
+    return rollouts().map(lambda r: with_ends(r, r.cut, r.cut & False))
+
+
+def truncating() -> Strategy[Rollout]:
+    """Rollouts in which every end is a truncation."""
+    return rollouts().map(lambda r: with_ends(r, r.cut & False, r.cut))
+
+
+def ending_twice() -> Strategy[Rollout]:
+    """Rollouts in which every end is a termination and a truncation at once."""
+    return rollouts().map(lambda r: with_ends(r, r.cut, r.cut))
+
+
+def counted() -> Strategy[Rollout]:
+    """Rollouts with rewards of an integer dtype."""
+    return rollouts().map(lambda r: replace(r, rewards=np.round(r.rewards).astype(np.int64)))
+
+
+def crooked() -> Strategy[Rollout]:
+    """float64 rollouts whose numbers float32 cannot hold."""
+    return rollouts().map(lambda r: _third(r.astype("float64")))
+
+
+def _third(r: Rollout) -> Rollout:
+    return replace(r, rewards=r.rewards / 3, values=r.values / 3, next_values=r.next_values / 3)
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """One argument of a function has another shape than the rest."""
+
+    function: str
+    argument: str
+    shape: tuple[int, ...]
+    shape_of_the_others: tuple[int, ...]
+
+
+@strategy
+def misfits(draw: Draw) -> Misfit:
+    """Misfits, most of which broadcasting would let through."""
+    names = [(function, name) for function, (_, *rest) in ARGUMENTS.items() for name in rest]
+    function, argument = draw(one_of(*names))
+    b, t = draw(distinct_sizes((2, 3), (2, 4)))
+    shape = draw(one_of((t,), (b, 1), (1, t), (1, b, t), (b, t + 1)))
+    return Misfit(function, argument, shape, (b, t))
+
+
+@check("computes the TD error of a step that goes on")
+@given(rollout=unbroken(), discount=discounts())
+def td_error_of_a_step(submission, rollout, discount):
+    deltas = submission.td_errors(**arguments_of("td_errors", rollout, discount, 1.0))
+    expect_close("td_errors", deltas, true_td_errors(rollout, discount))
+
+
+@check("gives a terminal state the value 0")
+@given(rollout=terminating(), discount=discounts())
+def terminal_states_are_worth_nothing(submission, rollout, discount):
+    deltas = submission.td_errors(**arguments_of("td_errors", rollout, discount, 1.0))
+    expect_close("td_errors", deltas, true_td_errors(rollout, discount))
+
+
+@check("gives the TD error as the advantage where a rollout has one step")
+@given(rollout=unbroken(steps=(1, 1)), discount=discounts(), lam=lambdas(), examples=40)
+def one_step(submission, rollout, discount, lam):
+    advantages = submission.gae(**vars(rollout), discount=discount, lam=lam)
+    expect_close("advantages", advantages, true_td_errors(rollout, discount))
+
+
+@check("weighs the TD error of k steps later by (discount * lam)^k")
+@given(rollout=unbroken(), discount=discounts(), lam=lambdas())
+def weights_of_later_errors(submission, rollout, discount, lam):
+    advantages = submission.gae(**vars(rollout), discount=discount, lam=lam)
+    expect_close("advantages", advantages, true_advantages(rollout, discount, lam))
+
+
+@check("resets where an episode terminates")
+@given(rollout=terminating(), discount=discounts(), lam=lambdas())
+def resets_at_termination(submission, rollout, discount, lam):
+    advantages = submission.gae(**vars(rollout), discount=discount, lam=lam)
+    expect_close("advantages", advantages, true_advantages(rollout, discount, lam))
+
+
+@check("keeps the value of the final observation where an episode is truncated")
+@given(rollout=unbroken(), discount=discounts(), lam=lambdas())
+def truncation_keeps_the_final_value(submission, rollout, discount, lam):
+    nowhere = rollout.cut
+    last = np.arange(len(nowhere)) == len(nowhere) - 1
+    truncated = advantages_of(submission, replace(rollout, truncated=last), discount, lam)
+    terminated = advantages_of(submission, replace(rollout, terminated=last), discount, lam)
+    final_value = discount * float(rollout.next_values[-1])
+    expect_close(
+        "truncated minus terminated advantages",
+        truncated - terminated,
+        credit(nowhere, discount * lam)[:, -1] * final_value,
+        scale=float(np.abs(terminated).max()),
+    )
+
+
+@check("resets where an episode is truncated")
+@given(rollout=truncating(), discount=discounts(), lam=lambdas())
+def resets_at_truncation(submission, rollout, discount, lam):
+    advantages = submission.gae(**vars(rollout), discount=discount, lam=lam)
+    expect_close("advantages", advantages, true_advantages(rollout, discount, lam))
+
+
+@check("lets termination win where both flags are set")
+@given(rollout=ending_twice(), discount=discounts(), lam=lambdas())
+def termination_wins(submission, rollout, discount, lam):
+    advantages = submission.gae(**vars(rollout), discount=discount, lam=lam)
+    expect_close("advantages", advantages, true_advantages(rollout, discount, lam))
+
+
+@check("stops at the end of the rollout as at a truncation")
+@given(rollout=rollouts(steps=(2, 6)), split=integers(1, 5), discount=discounts(), lam=lambdas())
+def end_of_the_rollout(submission, rollout, split, discount, lam):
+    split = min(split, len(rollout.rewards) - 1)
+    truncated = rollout.truncated.copy()
+    truncated[split - 1] = True
+    part = advantages_of(submission, rollout.part(0, split), discount, lam)
+    whole = advantages_of(submission, replace(rollout, truncated=truncated), discount, lam)
+    expect_close("the first part's advantages", part, whole[:split])
+
+
+@check("gives the TD errors when lam is 0")
+@given(rollout=rollouts(), discount=discounts())
+def lambda_zero(submission, rollout, discount):
+    advantages = submission.gae(**vars(rollout), discount=discount, lam=0.0)
+    expect_close("advantages", advantages, true_td_errors(rollout, discount))
+
+
+@check("gives the return minus the value when lam is 1")
+@given(rollout=rollouts(), discount=discounts())
+def lambda_one(submission, rollout, discount):
+    advantages = submission.gae(**vars(rollout), discount=discount, lam=1.0)
+    expect_close("advantages", advantages, true_returns(rollout, discount) - rollout.values)
+
+
+@check("credits a reward to no later step and to no other episode")
+@given(rollout=rollouts(), step=integers(0, 5), discount=discounts(), lam=lambdas())
+def credit_goes_back(submission, rollout, step, discount, lam):
+    step = min(step, len(rollout.rewards) - 1)
+    raised = rollout.rewards + np.eye(len(rollout.rewards), dtype=np.float32)[step]
+    before = advantages_of(submission, rollout, discount, lam)
+    after = advantages_of(submission, replace(rollout, rewards=raised), discount, lam)
+    unreached = credit(rollout.cut, 1.0)[:, step] == 0.0
+    expect_close("advantages after the raise", after, np.where(unreached, before, after))
+
+
+@check("treats every row of a batch by itself")
+@given(rollout=rollouts(batch=(2, 4)), order=permutations(5), discount=discounts(), lam=lambdas())
+def rows_are_separate(submission, rollout, order, discount, lam):
+    order = order[order < len(rollout.rewards)]
+    reordered = Rollout(*(field[order] for field in vars(rollout).values()))
+    expected = advantages_of(submission, rollout, discount, lam)[order]
+    expect_close("reordered advantages", advantages_of(submission, reordered, discount, lam), expected)
+
+
+@check("is linear in rewards and values", needs="rows_are_separate")
+@given(rollout=rollouts(), discount=discounts(), lam=lambdas())
+def linear(submission, rollout, discount, lam):
+    nothing = rollout.rewards * 0.0
+    of_rewards = replace(rollout, values=nothing, next_values=nothing)
+    of_values = replace(rollout, rewards=nothing)
+    fields = zip(*(vars(r).values() for r in (rollout, of_rewards, of_values)), strict=True)
+    whole, *parts = advantages_of(submission, Rollout(*map(np.stack, fields)), discount, lam)
+    expect_close("advantages of the parts, added up,", sum(parts), whole)
+
+
+@check("agrees with the definition on any batch")
+@given(rollout=rollouts(batch=(1, 3)), discount=discounts(), lam=lambdas())
+def agrees_with_the_definition(submission, rollout, discount, lam):
+    with_gaps = Rollout(*map(np.asfortranarray, vars(rollout).values()))
+    advantages = submission.gae(**vars(with_gaps), discount=discount, lam=lam)
+    expect_close("advantages", advantages, true_advantages(rollout, discount, lam))
+
+
+@check("aims the critic at the advantage plus the value")
+@given(rollout=rollouts(batch=(1, 3)))
+def targets_add_the_value(submission, rollout):
+    targets = submission.value_targets(advantages=rollout.rewards, values=rollout.values)
+    expect_close("value_targets", targets, truth("value_targets", rollout, 1.0, 1.0))
+
+
+@check("takes integer rewards")
+@given(function=one_of("td_errors", "gae"), rollout=counted(), discount=discounts(), lam=lambdas())
+def integer_rewards(submission, function, rollout, discount, lam):
+    answer = getattr(submission, function)(**arguments_of(function, rollout, discount, lam))
+    expect_close(function, answer, truth(function, rollout, discount, lam))
+
+
+@check("answers float64 with float64, to all its digits")
+@given(function=FUNCTIONS, rollout=crooked(), discount=DYADIC, lam=DYADIC)
+def float64_stays(submission, function, rollout, discount, lam):
+    answer = getattr(submission, function)(**arguments_of(function, rollout, discount, lam))
+    expect_dtype(function, answer, "float64")
+    expect_close(function, answer, truth(function, rollout, discount, lam), rtol=1e-9, atol=1e-9)
+
+
+@check("leaves its inputs as they were")
+@given(function=FUNCTIONS, rollout=rollouts(), discount=discounts(), lam=lambdas())
+def inputs_stay(submission, function, rollout, discount, lam):
+    inputs = arguments_of(function, rollout, discount, lam)
+    _, after = getattr(submission, function).arguments_after(**inputs)
+    for name in ARGUMENTS[function]:
+        expect_equal(f"{name} after {function}", after[name], inputs[name])
+
+
+@check("returns tensors that carry no gradient")
+@given(function=FUNCTIONS, rollout=rollouts(), discount=discounts(), lam=lambdas())
+def no_gradient(submission, function, rollout, discount, lam):
+    inputs = arguments_of(function, rollout, discount, lam)
+    sources = [name for name in ARGUMENTS[function] if name not in FLAGS]
+    answer = getattr(submission, function).gradients(*sources, **inputs)
+    expect_shape(function, answer.value, rollout.rewards.shape)
+    expect(not answer.carries_gradient, f"the result of {function} should be detached")
+
+
+@check("refuses an argument of another shape with a ValueError that names it")
+@given(misfit=misfits())
+def shapes_are_checked(submission, misfit):
+    options = {"td_errors": {"discount": 0.5}, "gae": {"discount": 0.5, "lam": 0.5}}
+    shapes = dict.fromkeys(ARGUMENTS[misfit.function], misfit.shape_of_the_others)
+    shapes[misfit.argument] = misfit.shape
+    tensors = {
+        name: np.zeros(shape, bool if name in FLAGS else np.float32)
+        for name, shape in shapes.items()
+    }
+    with expect_raises(ValueError, naming=misfit.argument):
+        getattr(submission, misfit.function)(**tensors, **options.get(misfit.function, {}))
