@@ -62,12 +62,12 @@ class Report:
     @property
     def points(self) -> float:
         """The points reached."""
-        return sum(check.points for check in self.checks)
+        return round(sum(check.points for check in self.checks), 6)
 
     @property
     def max_points(self) -> float:
         """The points that could be reached."""
-        return sum(check.max_points for check in self.checks)
+        return round(sum(check.max_points for check in self.checks), 6)
 
     @property
     def exit_code(self) -> ExitCode:

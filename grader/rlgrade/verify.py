@@ -130,6 +130,8 @@ def _solution_passes(exercise: Exercise, server: Server, seed: int, found: Findi
 
 def _stub_fails(exercise: Exercise, server: Server, seed: int, found: Findings) -> None:
     report = grade(exercise, exercise.stub.read_bytes(), server, seed, settings=QUICK)
+    if report.problem:
+        found.short.append(f"the stub cannot be loaded: {report.problem}")
     passing = [c.check for c in report.checks if c.outcome in (Outcome.PASS, Outcome.BROKEN)]
     found.short += [f"the stub does not fail `{name}`" for name in passing]
     _output_is_clean(exercise, report, "the stub", found)

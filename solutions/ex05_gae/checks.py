@@ -100,6 +100,11 @@ def with_ends(rollout: Rollout, terminated: Array, truncated: Array) -> Rollout:
     return replace(rollout, next_values=next_values, terminated=terminated, truncated=truncated)
 
 
+def stacked(*parts: Rollout) -> Rollout:
+    """One batch of all the rows of `parts`; a part of shape [T] is one row."""
+    return Rollout(*map(np.vstack, zip(*(vars(part).values() for part in parts), strict=True)))
+
+
 def unbroken(steps: tuple[int, int] = (1, 6)) -> Strategy[Rollout]:
     """Rollouts in which no episode ends."""
     return rollouts(steps=steps).map(lambda r: with_ends(r, r.cut & False, r.cut & False))
@@ -155,21 +160,21 @@ def misfits(draw: Draw) -> Misfit:
 
 
 @check("computes the TD error of a step that goes on")
-@given(rollout=unbroken(), discount=discounts())
+@given(rollout=unbroken(), discount=discounts(), examples=60)
 def td_error_of_a_step(submission, rollout, discount):
     deltas = submission.td_errors(**arguments_of("td_errors", rollout, discount, 1.0))
     expect_close("td_errors", deltas, true_td_errors(rollout, discount))
 
 
 @check("gives a terminal state the value 0")
-@given(rollout=terminating(), discount=discounts())
+@given(rollout=terminating(), discount=discounts(), examples=60)
 def terminal_states_are_worth_nothing(submission, rollout, discount):
     deltas = submission.td_errors(**arguments_of("td_errors", rollout, discount, 1.0))
     expect_close("td_errors", deltas, true_td_errors(rollout, discount))
 
 
 @check("gives the TD error as the advantage where a rollout has one step")
-@given(rollout=unbroken(steps=(1, 1)), discount=discounts(), lam=lambdas(), examples=40)
+@given(rollout=unbroken(steps=(1, 1)), discount=discounts(), lam=lambdas(), examples=30)
 def one_step(submission, rollout, discount, lam):
     advantages = submission.gae(**vars(rollout), discount=discount, lam=lam)
     expect_close("advantages", advantages, true_td_errors(rollout, discount))
@@ -182,6 +187,23 @@ def weights_of_later_errors(submission, rollout, discount, lam):
     expect_close("advantages", advantages, true_advantages(rollout, discount, lam))
 
 
+@check("treats every row of a batch by itself")
+@given(
+    rollout=rollouts(batch=(2, 4)),
+    order=permutations(5),
+    discount=discounts(),
+    lam=lambdas(),
+    examples=60,
+)
+def rows_are_separate(submission, rollout, order, discount, lam):
+    order = order[order < len(rollout.rewards)]
+    permuted = Rollout(*(field[order] for field in vars(rollout).values()))
+    twice = stacked(rollout, permuted)
+    advantages = advantages_of(submission, twice, discount, lam)
+    in_order, reordered = np.split(advantages, 2)
+    expect_close("reordered advantages", reordered, in_order[order])
+
+
 @check("resets where an episode terminates")
 @given(rollout=terminating(), discount=discounts(), lam=lambdas())
 def resets_at_termination(submission, rollout, discount, lam):
@@ -189,19 +211,27 @@ def resets_at_termination(submission, rollout, discount, lam):
     expect_close("advantages", advantages, true_advantages(rollout, discount, lam))
 
 
-@check("keeps the value of the final observation where an episode is truncated")
-@given(rollout=unbroken(), discount=discounts(), lam=lambdas())
-def truncation_keeps_the_final_value(submission, rollout, discount, lam):
-    nowhere = rollout.cut
-    last = np.arange(len(nowhere)) == len(nowhere) - 1
-    truncated = advantages_of(submission, replace(rollout, truncated=last), discount, lam)
-    terminated = advantages_of(submission, replace(rollout, terminated=last), discount, lam)
-    final_value = discount * float(rollout.next_values[-1])
+@check("keeps the value of the final observation at a truncation", needs="rows_are_separate")
+@given(
+    rollout=unbroken(),
+    step=integers(0, 5),
+    final_value=one_of(1.0, -2.0, 0.5, 3.0),
+    discount=discounts(),
+    lam=lambdas(),
+    examples=60,
+)
+def truncation_keeps_the_final_value(submission, rollout, step, final_value, discount, lam):
+    step = min(step, len(rollout.rewards) - 1)
+    here = np.arange(len(rollout.rewards)) == step
+    next_values = np.where(here, np.float32(final_value), rollout.next_values)
+    truncated = replace(rollout, next_values=next_values, truncated=here)
+    terminated = replace(rollout, next_values=next_values, terminated=here)
+    kept, lost = advantages_of(submission, stacked(truncated, terminated), discount, lam)
     expect_close(
-        "truncated minus terminated advantages",
-        truncated - terminated,
-        credit(nowhere, discount * lam)[:, -1] * final_value,
-        scale=float(np.abs(terminated).max()),
+        "advantages if truncated, minus those if terminated,",
+        kept - lost,
+        credit(here, discount * lam)[:, step] * discount * final_value,
+        scale=float(np.abs(lost).max()),
     )
 
 
@@ -213,14 +243,20 @@ def resets_at_truncation(submission, rollout, discount, lam):
 
 
 @check("lets termination win where both flags are set")
-@given(rollout=ending_twice(), discount=discounts(), lam=lambdas())
+@given(rollout=ending_twice(), discount=discounts(), lam=lambdas(), examples=60)
 def termination_wins(submission, rollout, discount, lam):
     advantages = submission.gae(**vars(rollout), discount=discount, lam=lam)
     expect_close("advantages", advantages, true_advantages(rollout, discount, lam))
 
 
 @check("stops at the end of the rollout as at a truncation")
-@given(rollout=rollouts(steps=(2, 6)), split=integers(1, 5), discount=discounts(), lam=lambdas())
+@given(
+    rollout=rollouts(steps=(2, 6)),
+    split=integers(1, 5),
+    discount=discounts(),
+    lam=lambdas(),
+    examples=40,
+)
 def end_of_the_rollout(submission, rollout, split, discount, lam):
     split = min(split, len(rollout.rewards) - 1)
     truncated = rollout.truncated.copy()
@@ -230,49 +266,36 @@ def end_of_the_rollout(submission, rollout, split, discount, lam):
     expect_close("the first part's advantages", part, whole[:split])
 
 
-@check("gives the TD errors when lam is 0")
-@given(rollout=rollouts(), discount=discounts())
-def lambda_zero(submission, rollout, discount):
-    advantages = submission.gae(**vars(rollout), discount=discount, lam=0.0)
-    expect_close("advantages", advantages, true_td_errors(rollout, discount))
+@check("gives TD errors when lam is 0, returns minus values when lam is 1")
+@given(rollout=rollouts(), discount=discounts(), lam=one_of(0.0, 1.0), examples=60)
+def both_ends_of_lambda(submission, rollout, discount, lam):
+    advantages = submission.gae(**vars(rollout), discount=discount, lam=lam)
+    expected = true_td_errors(rollout, discount)
+    if lam == 1.0:
+        expected = true_returns(rollout, discount) - rollout.values
+    expect_close("advantages", advantages, expected)
 
 
-@check("gives the return minus the value when lam is 1")
-@given(rollout=rollouts(), discount=discounts())
-def lambda_one(submission, rollout, discount):
-    advantages = submission.gae(**vars(rollout), discount=discount, lam=1.0)
-    expect_close("advantages", advantages, true_returns(rollout, discount) - rollout.values)
-
-
-@check("credits a reward to no later step and to no other episode")
-@given(rollout=rollouts(), step=integers(0, 5), discount=discounts(), lam=lambdas())
+@check("credits a reward to no later step and no other episode", needs="rows_are_separate")
+@given(rollout=rollouts(), step=integers(0, 5), discount=discounts(), lam=lambdas(), examples=60)
 def credit_goes_back(submission, rollout, step, discount, lam):
     step = min(step, len(rollout.rewards) - 1)
     raised = rollout.rewards + np.eye(len(rollout.rewards), dtype=np.float32)[step]
-    before = advantages_of(submission, rollout, discount, lam)
-    after = advantages_of(submission, replace(rollout, rewards=raised), discount, lam)
+    pair = stacked(rollout, replace(rollout, rewards=raised))
+    before, after = advantages_of(submission, pair, discount, lam)
     unreached = credit(rollout.cut, 1.0)[:, step] == 0.0
     expect_close("advantages after the raise", after, np.where(unreached, before, after))
 
 
-@check("treats every row of a batch by itself")
-@given(rollout=rollouts(batch=(2, 4)), order=permutations(5), discount=discounts(), lam=lambdas())
-def rows_are_separate(submission, rollout, order, discount, lam):
-    order = order[order < len(rollout.rewards)]
-    reordered = Rollout(*(field[order] for field in vars(rollout).values()))
-    expected = advantages_of(submission, rollout, discount, lam)[order]
-    expect_close("reordered advantages", advantages_of(submission, reordered, discount, lam), expected)
-
-
 @check("is linear in rewards and values", needs="rows_are_separate")
-@given(rollout=rollouts(), discount=discounts(), lam=lambdas())
+@given(rollout=rollouts(), discount=discounts(), lam=lambdas(), examples=60)
 def linear(submission, rollout, discount, lam):
     nothing = rollout.rewards * 0.0
     of_rewards = replace(rollout, values=nothing, next_values=nothing)
     of_values = replace(rollout, rewards=nothing)
-    fields = zip(*(vars(r).values() for r in (rollout, of_rewards, of_values)), strict=True)
-    whole, *parts = advantages_of(submission, Rollout(*map(np.stack, fields)), discount, lam)
-    expect_close("advantages of the parts, added up,", sum(parts), whole)
+    both = stacked(rollout, of_rewards, of_values)
+    whole, *parts = advantages_of(submission, both, discount, lam)
+    expect_close("advantages of rewards plus those of values", sum(parts), whole)
 
 
 @check("agrees with the definition on any batch")
@@ -284,21 +307,27 @@ def agrees_with_the_definition(submission, rollout, discount, lam):
 
 
 @check("aims the critic at the advantage plus the value")
-@given(rollout=rollouts(batch=(1, 3)))
+@given(rollout=rollouts(batch=(1, 3)), examples=30)
 def targets_add_the_value(submission, rollout):
     targets = submission.value_targets(advantages=rollout.rewards, values=rollout.values)
     expect_close("value_targets", targets, truth("value_targets", rollout, 1.0, 1.0))
 
 
 @check("takes integer rewards")
-@given(function=one_of("td_errors", "gae"), rollout=counted(), discount=discounts(), lam=lambdas())
+@given(
+    function=one_of("td_errors", "gae"),
+    rollout=counted(),
+    discount=discounts(),
+    lam=lambdas(),
+    examples=30,
+)
 def integer_rewards(submission, function, rollout, discount, lam):
     answer = getattr(submission, function)(**arguments_of(function, rollout, discount, lam))
     expect_close(function, answer, truth(function, rollout, discount, lam))
 
 
 @check("answers float64 with float64, to all its digits")
-@given(function=FUNCTIONS, rollout=crooked(), discount=DYADIC, lam=DYADIC)
+@given(function=FUNCTIONS, rollout=crooked(), discount=DYADIC, lam=DYADIC, examples=30)
 def float64_stays(submission, function, rollout, discount, lam):
     answer = getattr(submission, function)(**arguments_of(function, rollout, discount, lam))
     expect_dtype(function, answer, "float64")
@@ -306,7 +335,7 @@ def float64_stays(submission, function, rollout, discount, lam):
 
 
 @check("leaves its inputs as they were")
-@given(function=FUNCTIONS, rollout=rollouts(), discount=discounts(), lam=lambdas())
+@given(function=FUNCTIONS, rollout=rollouts(), discount=discounts(), lam=lambdas(), examples=30)
 def inputs_stay(submission, function, rollout, discount, lam):
     inputs = arguments_of(function, rollout, discount, lam)
     _, after = getattr(submission, function).arguments_after(**inputs)
@@ -315,7 +344,7 @@ def inputs_stay(submission, function, rollout, discount, lam):
 
 
 @check("returns tensors that carry no gradient")
-@given(function=FUNCTIONS, rollout=rollouts(), discount=discounts(), lam=lambdas())
+@given(function=FUNCTIONS, rollout=rollouts(), discount=discounts(), lam=lambdas(), examples=30)
 def no_gradient(submission, function, rollout, discount, lam):
     inputs = arguments_of(function, rollout, discount, lam)
     sources = [name for name in ARGUMENTS[function] if name not in FLAGS]
@@ -325,7 +354,7 @@ def no_gradient(submission, function, rollout, discount, lam):
 
 
 @check("refuses an argument of another shape with a ValueError that names it")
-@given(misfit=misfits())
+@given(misfit=misfits(), examples=30)
 def shapes_are_checked(submission, misfit):
     options = {"td_errors": {"discount": 0.5}, "gae": {"discount": 0.5, "lam": 0.5}}
     shapes = dict.fromkeys(ARGUMENTS[misfit.function], misfit.shape_of_the_others)

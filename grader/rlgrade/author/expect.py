@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rlgrade.channel import Handle
-
 Array = npt.NDArray[Any]
 
 
@@ -139,11 +137,11 @@ def described(value: Any) -> str:
         return "None"
     if isinstance(value, np.ndarray):
         return f"a tensor of shape {list(value.shape)} and dtype {value.dtype.name}"
-    if isinstance(value, Handle):
-        return f"an object of type {value.type_name}"
     if isinstance(value, (list, tuple, dict)):
         return f"a {type(value).__name__} of {len(value)}"
     text = repr(value)
+    if not isinstance(value, (bool, int, float, str)):
+        return text  # an object that lives in the worker
     return f"the {type(value).__name__} {text if len(text) <= 40 else text[:37] + '...'}"
 
 

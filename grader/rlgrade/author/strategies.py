@@ -109,7 +109,7 @@ def tensors(
 ) -> Strategy[Array]:
     """Tensors of this shape with entries from `low` to `high`, many of them round."""
     # From zero outwards where zero is allowed, so that zero stays the simplest entry.
-    table = NUMBERS * (high - low) / 8 + (low + high) / 2
+    table: Array = NUMBERS * (high - low) / 8 + (low + high) / 2
     if low <= 0 <= high:
         table = np.where(NUMBERS >= 0, NUMBERS * high / 4, NUMBERS * -low / 4)
     table = np.round(table, 4).astype(dtype)

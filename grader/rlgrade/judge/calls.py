@@ -67,6 +67,9 @@ class RemoteObject:
             raise AttributeError(name)
         return RemoteFunction(self._port, self._of, name)
 
+    def __repr__(self) -> str:
+        return f"an object of type {getattr(self._of, 'type_name', self._of)}"
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return RemoteFunction(self._port, self._of, "__call__")(*args, **kwargs)
 

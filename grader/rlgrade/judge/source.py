@@ -81,7 +81,8 @@ def parse_source(file: str, data: bytes) -> Source:
     except SyntaxError as error:
         shown = (error.text or "").strip()
         where = f": {shown}" if shown else ""
-        return Source(file, text, f"{file}:{error.lineno}: {error.msg}{where}")
+        line = f":{error.lineno}" if error.lineno else ""
+        return Source(file, text, f"{file}{line}: {error.msg}{where}")
     except (ValueError, RecursionError, MemoryError) as error:
         return Source(file, text, f"{file} cannot be parsed: {error}")
     nodes = {n.name: n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}

@@ -33,7 +33,7 @@ class Values:
         if isinstance(value, torch.Tensor):
             try:
                 return _tensor_to_blob(value)
-            except (RuntimeError, TypeError, NotImplementedError):
+            except (RuntimeError, TypeError, KeyError):  # sparse, complex, meta
                 return self.handle(value)
         if type(value).__module__ == "numpy":
             blob = _numpy_to_blob(value)

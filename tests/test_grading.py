@@ -1,0 +1,165 @@
+"""The engine as a whole, on the fixture course: outcomes, seeds, needs, diagnosis."""
+
+import pytest
+
+from rlgrade.judge.cases import same_value
+from rlgrade.outcome import ExitCode, Outcome
+from rlgrade.report import as_plain
+
+
+def outcomes(report):
+    return {check.check: check.outcome for check in report.checks}
+
+
+def test_the_solution_passes_with_all_points(exercise, grade_text):
+    report = grade_text(exercise.solution.read_bytes())
+    assert report.passed
+    assert report.points == report.max_points == 4
+    assert report.exit_code is ExitCode.PASSED
+    assert {check.check: check.examples for check in report.checks}["adds_up"] == 100
+
+
+def test_the_stub_passes_nothing_and_is_told_so(exercise, grade_text):
+    report = grade_text(exercise.stub.read_bytes())
+    assert report.points == 0
+    assert report.checks[0].message == "scale is not written yet"
+    assert report.checks[0].line == 17
+
+
+def test_a_wrong_answer_is_shrunk_located_and_recognised(grade_scale):
+    result = grade_scale("return rewards.clone()")
+    assert result.outcome is Outcome.FAIL
+    assert result.message == "scaled[0] should be 0.5; yours is 1.0"
+    assert result.counterexample == {"rewards": "[1]", "factor": "0.5"}
+    assert result.diagnosis == ["the factor is never applied"]
+    assert result.line is not None
+
+
+def test_an_error_that_no_mistake_explains_gets_no_name(grade_scale):
+    assert grade_scale("return rewards * factor + 0.125").diagnosis == []
+
+
+def test_two_mistakes_that_answer_alike_are_both_named(exercise, server, tmp_path):
+    from shutil import copytree
+
+    from rlgrade.courses import find_course
+    from rlgrade.judge.grading import Settings, grade
+
+    copytree(exercise.hidden.parents[1], tmp_path / "course")
+    mistakes = tmp_path / "course" / "solutions" / exercise.id / "mistakes.toml"
+    twin = """
+[[mistakes]]
+name = "a twin"
+says = "the factor is taken for one"
+replace = "rewards.detach() * factor"
+with = "rewards.detach() * 1.0"
+caught_by = "scales_each"
+"""
+    mistakes.write_text(mistakes.read_text() + twin)
+    twice = find_course(tmp_path / "course").find("ex01")
+    text = exercise.solution.read_text().replace("* factor", "+ 0")
+    settings = Settings(only=frozenset({"scales_each"}))
+    (result,) = grade(twice, text.encode(), server, 0, settings=settings).checks
+    assert result.diagnosis == ["the factor is never applied", "the factor is taken for one"]
+
+
+def test_what_a_failed_check_carries_is_skipped(exercise, grade_text):
+    text = exercise.solution.read_text().replace("* factor", "+ factor")
+    report = grade_text(text)
+    assert outcomes(report)["scales_each"] is Outcome.FAIL
+    assert outcomes(report)["is_linear"] is Outcome.SKIPPED
+    assert outcomes(report)["adds_up"] is Outcome.PASS
+    assert report.exit_code is ExitCode.NOT_YET
+
+
+def test_a_seed_repeats_a_run_exactly(exercise, grade_text):
+    text = exercise.solution.read_text().replace("* factor", "* factor + 0.01 * (rewards > 3)")
+
+    def run(seed):
+        plain = as_plain(grade_text(text, seed=seed))
+        for check in plain["checks"]:
+            del check["seconds"]
+        del plain["seconds"]
+        return plain
+
+    assert run(7) == run(7)
+    assert run(7)["checks"][0]["examples"] != run(8)["checks"][0]["examples"]
+
+
+def test_random_submissions_are_repeatable_too(grade_scale):
+    body = "import random\nreturn rewards * factor if random.random() < 0.9 else rewards * 0"
+    runs = [grade_scale(body, seed=3).examples for _ in range(3)]
+    assert len(set(runs)) == 1
+
+
+def test_the_remaining_checks_are_graded_after_a_death(exercise, grade_text):
+    text = exercise.solution.read_text().replace(
+        "scaled_rewards = ", "import os\n    os._exit(0)\n    scaled_rewards = "
+    )
+    found = outcomes(grade_text(text))
+    assert found["scales_each"] is Outcome.ERROR
+    assert found["adds_up"] is found["counts_calls"] is Outcome.PASS
+
+
+def test_the_whole_run_has_a_limit(exercise, grade_text):
+    text = exercise.solution.read_text().replace("torch.sum(", "__import__('time').sleep(9) or (")
+    report = grade_text(text, run_seconds=1.0)
+    assert outcomes(report)["adds_up"] is Outcome.TIMEOUT
+    assert report.checks[-1].message == "not reached: the whole run may take 1 s"
+
+
+def test_a_body_that_fails_on_the_solution_too_is_our_fault(exercise, server, tmp_path):
+    from shutil import copytree
+
+    from rlgrade.courses import find_course
+    from rlgrade.judge.grading import grade
+
+    copytree(exercise.hidden.parents[1], tmp_path / "course")
+    checks = tmp_path / "course" / "solutions" / exercise.id / "checks.py"
+    checks.write_text(
+        "from rlgrade.author import check\n\n"
+        '@check("is judged by broken code")\n'
+        "def broken(submission):\n    submission.missing_in_both; 1 / 0\n"
+    )
+    broken = find_course(tmp_path / "course").find("ex01")
+    report = grade(broken, exercise.solution.read_bytes(), server, 0)
+    assert report.checks[0].outcome is Outcome.BROKEN
+    assert report.exit_code is ExitCode.BROKEN
+    assert "ZeroDivisionError" in report.checks[0].message
+
+
+def test_an_answer_that_the_body_cannot_digest_is_the_learners(exercise, server, tmp_path):
+    from shutil import copytree
+
+    from rlgrade.courses import find_course
+    from rlgrade.judge.grading import grade
+
+    copytree(exercise.hidden.parents[1], tmp_path / "course")
+    checks = tmp_path / "course" / "solutions" / exercise.id / "checks.py"
+    checks.write_text(
+        "import numpy as np\nfrom rlgrade.author import check, expect\n\n"
+        '@check("gives three numbers")\n'
+        "def three(submission):\n"
+        "    answer = submission.scale(np.ones(3, dtype=np.float32), factor=2.0)\n"
+        "    expect(answer[2] == 2, 'the third should be 2')\n"
+    )
+    careless = find_course(tmp_path / "course").find("ex01")
+    text = exercise.solution.read_text().replace("return scaled_rewards", "return None")
+    (result,) = grade(careless, text.encode(), server, 0).checks
+    assert result.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        (1.0, 1.0 + 1e-7, True),
+        (1, 1.0, False),
+        ([1.0, None], [1.0, None], True),
+        ([1.0], [1.0, 1.0], False),
+        ({"a": 1.0}, {"b": 1.0}, False),
+        (float("nan"), float("nan"), True),
+        ("a", "a", True),
+    ],
+)
+def test_same_value(one, other, alike):
+    assert same_value(one, other) is alike
