@@ -45,12 +45,12 @@ def grade_text(exercise: Exercise, server: Server) -> Grade:
 def grade_scale(exercise: Exercise, grade_text: Grade) -> Callable[..., CheckResult]:
     """Grade the solution with another body for `scale`, by the check of that function alone."""
 
-    def run(body: str, check: str = "scales_each", head: str = "", **settings: object) -> CheckResult:
+    def run(body: str, check: str = "scales_each", **settings: object) -> CheckResult:
         source = exercise.solution.read_text()
         begin = source.index("    # BEGIN SOLUTION")
         end = source.index("# END SOLUTION") + len("# END SOLUTION")
         indented = "".join(f"    {line}\n" for line in body.splitlines())
-        text = f"{head}\n{source[:begin]}{indented}{source[end:]}"
+        text = f"{source[:begin]}{indented}{source[end:]}"
         (result,) = grade_text(text, only=frozenset({check}), **settings).checks
         return result
 

@@ -1,4 +1,4 @@
-"""Each kind of bad submission gets one clear sentence, the right outcome, and harms nothing else."""
+"""Each kind of bad submission gets one clear sentence and the right outcome."""
 
 import pytest
 
@@ -13,14 +13,20 @@ from rlgrade.outcome import Outcome
             "return [float(r) * factor for r in rewards]",
             "scaled should be a tensor of shape [1]; yours is a list of 1",
         ),
-        ("return (rewards * factor).numpy()", "scale returned a numpy array; return a torch tensor"),
+        (
+            "return (rewards * factor).numpy()",
+            "scale returned a numpy array; return a torch tensor",
+        ),
         ("return (rewards * factor)[None]", "scaled should have shape [1]; yours has [1, 1]"),
         ("return rewards * float('nan')", "scaled[0] should be 0.0; yours is nan"),
         (
             "return lambda: 1",
             "scaled should be a tensor of shape [1]; yours is an object of type function",
         ),
-        ("return 2 ** 70", "scaled should be a tensor of shape [1]; yours is the int 1180591620717411303424"),
+        (
+            "return 2 ** 70",
+            "scaled should be a tensor of shape [1]; yours is the int 1180591620717411303424",
+        ),
         ("return (rewards * factor).to(torch.complex64)", "object of type Tensor"),
         ("return (rewards * factor).to_sparse()", "object of type Tensor"),
         ("return torch.empty(len(rewards), device='meta')", "object of type Tensor"),
@@ -170,7 +176,7 @@ def test_a_submission_that_writes_to_its_channel_breaks_only_itself(exercise, gr
     forge = (
         "import os\n"
         "    for fd in range(3, 64):\n"
-        "        try: os.write(fd, b'\\x10\\0\\0\\0\\0\\0\\0\\0{\"id\":1,\"value\":1}')\n"
+        '        try: os.write(fd, b\'\\x10\\0\\0\\0\\0\\0\\0\\0{"id":1,"value":1}\')\n'
         "        except OSError: pass\n"
         "    scaled_rewards = "
     )

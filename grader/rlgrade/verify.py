@@ -98,7 +98,7 @@ def documented_arguments(docstring: str) -> list[str]:
     section = re.search(r"^Args:\n((?:    .*\n?|\n)*)", docstring + "\n", re.MULTILINE)
     if section is None:
         return []
-    heads = re.findall(r"^    ([\w, ]+):", section.group(1), re.MULTILINE)
+    heads = re.findall(r"^    (\w[\w, ]*):", section.group(1), re.MULTILINE)
     return [name.strip() for head in heads for name in head.split(",")]
 
 

@@ -35,6 +35,11 @@ class SubmissionRaised(Exception):
         self.message = message
         self.frames = frames
 
+    @property
+    def unwritten(self) -> bool:
+        """Whether the function is still a stub."""
+        return "NotImplementedError" in self.types
+
 
 def expect(claim: bool, message: str, location: str = "") -> None:
     """Fail with `message` unless `claim` holds. Prefer the other functions; they say more."""

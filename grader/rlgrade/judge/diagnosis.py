@@ -119,10 +119,8 @@ class Diagnoser:
 
     def _link(self, mistake: Mistake) -> Link:
         if not self._links:  # all at once: the server forks one while another loads
-            self._links = {
-                each.name: self.open_link(self.exercise.mistaken_source(each))
-                for each in self.exercise.mistakes
-            }
+            sources = {m.name: self.exercise.mistaken_source(m) for m in self.exercise.mistakes}
+            self._links = {name: self.open_link(source) for name, source in sources.items()}
         return self._links[mistake.name].load()
 
     def close(self) -> None:

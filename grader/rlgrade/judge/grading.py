@@ -196,6 +196,9 @@ class _Run:
 
     def explain(self, check: Check, failure: Failure, seconds: float, passed: int) -> CheckResult:
         """Shrink the failing example, find what it looks like, and put it into words."""
+        if isinstance(failure.error, SubmissionRaised) and failure.error.unwritten:
+            outcome, message, line = self.verdict_on_exception(failure.error)
+            return self.result(check, outcome, seconds=seconds, message=message, line=line)
         example = self.shrunk(check, failure)
         case, printed = self.last_case(check, example)
         error = failure.error
@@ -264,7 +267,7 @@ class _Run:
 
     def verdict_on_exception(self, error: SubmissionRaised) -> tuple[Outcome, str, int | None]:
         line = error.frames[-1][0] if error.frames else self.source.line_of(error.function)
-        if "NotImplementedError" in error.types:
+        if error.unwritten:
             return Outcome.ERROR, f"{error.function} is not written yet", line
         if not error.frames:
             fault = self.source.fault_in(error.function, self.model)

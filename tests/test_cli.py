@@ -1,0 +1,231 @@
+"""The command itself, in a process of its own: what it prints, what it returns, what it leaves."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pexpect
+import pytest
+
+ROOT = Path(__file__).parents[1]
+COURSE = Path(__file__).parent / "course"
+RLGRADE = str(Path(sys.executable).with_name("rlgrade"))
+
+
+def rlgrade(*arguments, cwd=None, course=COURSE, **environment):
+    return subprocess.run(
+        [RLGRADE, "--course", str(course), *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    rlgrade("init", tmp_path / "work")
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def solved(workspace):
+    solution = COURSE / "solutions" / "ex01_scale" / "scale.py"
+    (workspace / "ex01_scale" / "scale.py").write_bytes(solution.read_bytes())
+    return workspace
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["check", "--help"], ["--version"]])
+def test_slow_libraries_stay_out_where_no_tensor_is_needed(arguments):
+    code = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print(sorted({'torch', 'numpy', 'hypothesis', 'rich'} "
+        "& set(sys.modules)), file=sys.stderr))\n"
+        f"sys.argv = ['rlgrade', '--course', {str(COURSE)!r}, *{arguments!r}]\n"
+        "from rlgrade.cli import main\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert done.stderr.strip() == "[]"
+
+
+def test_list_shows_chapters_and_exercises():
+    done = rlgrade("list")
+    assert done.returncode == 0
+    assert "The only chapter" in done.stdout
+    assert "ex01_scale" in done.stdout
+
+
+def test_a_fresh_stub_is_not_yet_and_the_solution_passes(workspace):
+    done = rlgrade("check", "ex01", cwd=workspace)
+    assert done.returncode == 1
+    assert "scale is not written yet" in done.stdout
+    assert "next: rlgrade hint ex01" in done.stdout
+    solution = COURSE / "solutions" / "ex01_scale" / "scale.py"
+    done = rlgrade("check", "ex01", solution, cwd=workspace)
+    assert done.returncode == 0
+    assert "7 of 7 checks passed  4 of 4 points" in done.stdout
+
+
+def test_json_follows_its_schema(workspace):
+    schema = json.loads((ROOT / "docs" / "report-schema.json").read_text())
+    for name in ("stub", "solution"):
+        file = [COURSE / "solutions" / "ex01_scale" / "scale.py"] if name == "solution" else []
+        done = rlgrade("check", "ex01", *file, "--json", "--seed", 5, cwd=workspace)
+        report = json.loads(done.stdout)
+        jsonschema.validate(report, schema)
+        assert report["seed"] == 5
+        assert report["passed"] is (name == "solution")
+
+
+def test_blind_shows_promises_and_nothing_that_leaks(solved):
+    file = solved / "ex01_scale" / "scale.py"
+    file.write_text(file.read_text().replace("* factor", "* factor + 0.125"))
+    for more in ([], ["--json"]):
+        done = rlgrade("check", "ex01", "--blind", *more, cwd=solved)
+        assert done.returncode == 1
+        assert "scales each reward" in done.stdout
+        assert "should be" not in done.stdout
+        assert not re.search(r"0\.125|factor [\d.]", done.stdout)
+    assert not (solved / ".rlgrade" / "replay").exists()
+
+
+def test_a_replay_program_repeats_the_case(solved):
+    file = solved / "ex01_scale" / "scale.py"
+    file.write_text(file.read_text().replace("* factor", "+ 0"))
+    done = rlgrade("check", "ex01", cwd=solved)
+    replay = re.search(r"replay +python (\S+)", done.stdout).group(1)
+    assert re.search(r"scaled\[0\] should be 0\.5; yours is 1\.0", done.stdout)
+    run = subprocess.run([sys.executable, replay], cwd=solved, capture_output=True, text=True)
+    assert run.stdout == "scale: tensor([1.])\n"
+
+
+def test_the_seed_is_printed_and_repeats_the_run(solved):
+    one, two = (rlgrade("check", "ex01", "--json", cwd=solved) for _ in range(2))
+    assert json.loads(one.stdout)["seed"] != json.loads(two.stdout)["seed"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["check", "ex1"], "there is no exercise 'ex1'; did you mean ex01?"),
+        (["check", "ex01_scal"], "there is no exercise 'ex01_scal'; did you mean ex01_scale?"),
+        (["check", "ex01", "nowhere.py"], "there is no file nowhere.py"),
+        (["check", "ex01", "."], ". is a folder; name the file in it"),
+        (["hint", "zzz"], "there is no exercise 'zzz'; `rlgrade list` shows them all"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_exit_code_2(workspace, arguments, sentence):
+    done = rlgrade(*arguments, cwd=workspace)
+    assert done.returncode == 2
+    assert done.stderr == f"rlgrade: {sentence}\n"
+
+
+def test_outside_a_workspace_the_way_in_is_told(tmp_path):
+    done = rlgrade("check", "ex01", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "make one with `rlgrade init DIR`" in done.stderr
+
+
+def test_a_deleted_file_can_be_brought_back(workspace):
+    (workspace / "ex01_scale" / "scale.py").unlink()
+    done = rlgrade("check", "ex01", cwd=workspace)
+    assert done.returncode == 2
+    assert "`rlgrade init .` brings the stub back" in done.stderr
+    rlgrade("init", ".", cwd=workspace)
+    assert rlgrade("check", "ex01", cwd=workspace).returncode == 1
+
+
+def test_init_never_overwrites(solved):
+    before = (solved / "ex01_scale" / "scale.py").read_text()
+    assert "0 files written" in rlgrade("init", solved).stdout
+    assert (solved / "ex01_scale" / "scale.py").read_text() == before
+
+
+def test_a_course_that_is_not_there():
+    done = rlgrade("list", course="/nowhere")
+    assert done.returncode == 2
+    assert done.stderr == ("rlgrade: no course at /nowhere: exercises/course.toml is not there\n")
+
+
+def test_a_read_only_folder_is_graded_without_a_replay(solved, server):
+    from rlgrade.check import Target, keep_replay
+    from rlgrade.courses import find_course
+    from rlgrade.outcome import Outcome
+    from rlgrade.report import CheckResult, Evidence
+    from rlgrade.workspace import find_workspace
+
+    workspace = find_workspace(solved, str(COURSE))
+    exercise = find_course(COURSE).find("ex01")
+    target = Target(exercise, workspace.file_of(exercise), workspace)
+    result = CheckResult("c", "p", Outcome.FAIL, 0, 1, evidence=Evidence({}, "print()"))
+    (workspace.state / "replay").write_text("a file where the folder should be")
+    assert keep_replay(target, result) == ""
+
+
+def test_no_colour_and_no_unicode_where_they_are_not_wanted(workspace):
+    done = rlgrade("check", "ex01", cwd=workspace, PYTHONIOENCODING="ascii", NO_COLOR="1")
+    assert done.stdout.isascii()
+    assert "x scales each reward" in done.stdout
+
+
+def children_of(pid):
+    done = subprocess.run(["ps", "-eo", "pid,ppid,sess"], capture_output=True, text=True)
+    rows = [tuple(map(int, line.split())) for line in done.stdout.splitlines()[1:]]
+    family = {pid}
+    while True:
+        more = {child for child, parent, _ in rows if parent in family} | family
+        if more == family:
+            return family - {pid}
+        family = more
+
+
+def alive(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_ctrl_c_ends_cleanly_and_leaves_no_process(solved):
+    file = solved / "ex01_scale" / "scale.py"
+    file.write_text(file.read_text().replace("* factor", "* factor\n    while True: pass"))
+    child = pexpect.spawn(
+        RLGRADE, ["--course", str(COURSE), "check", "ex01"], cwd=str(solved), timeout=60
+    )
+    child.expect("Checking ex01_scale")
+    deadline = time.monotonic() + 30
+    while len(family := children_of(child.pid)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(family) == 2  # the server and the worker
+    child.sendintr()
+    child.expect("interrupted; nothing is left running")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert not any(alive(pid) for pid in family)
+
+
+def test_a_killed_judge_leaves_no_process(solved):
+    file = solved / "ex01_scale" / "scale.py"
+    file.write_text(file.read_text().replace("* factor", "* factor\n    while True: pass"))
+    judge = subprocess.Popen(
+        [RLGRADE, "--course", str(COURSE), "check", "ex01"],
+        cwd=solved,
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 30
+    while len(family := children_of(judge.pid)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    judge.send_signal(signal.SIGKILL)
+    judge.wait()
+    while any(alive(pid) for pid in family) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(alive(pid) for pid in family)

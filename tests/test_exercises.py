@@ -1,0 +1,22 @@
+"""Every exercise of the course keeps the promises that `rlgrade dev verify` proves."""
+
+import pytest
+
+from rlgrade.courses import find_course
+from rlgrade.verify import verify_exercise
+
+EXERCISES = find_course().exercises
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=str)
+def test_verify(exercise, server):
+    assert verify_exercise(exercise, server, seed=0).short == []
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=str)
+def test_it_has_a_place_in_the_course(exercise):
+    course = find_course()
+    ids = [each.id for each in course.exercises]
+    assert exercise.metadata.chapter in course.chapters
+    for needed in exercise.metadata.prerequisites:
+        assert ids.index(needed) < ids.index(exercise.id)
