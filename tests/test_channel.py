@@ -29,7 +29,7 @@ from rlgrade.channel import (
 from rlgrade.judge.calls import _Tensors, _to_blob
 from rlgrade.worker.values import Values, make_tensor
 
-steady = settings(max_examples=100, deadline=None, derandomize=True, database=None)
+steady = settings(max_examples=80, deadline=None, derandomize=True, database=None)
 make_array = _Tensors().make
 HUGE = 2**26
 

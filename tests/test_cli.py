@@ -48,7 +48,7 @@ def test_slow_libraries_stay_out_where_no_tensor_is_needed(arguments):
         "atexit.register(lambda: print(sorted({'torch', 'numpy', 'hypothesis', 'rich'} "
         "& set(sys.modules)), file=sys.stderr))\n"
         f"sys.argv = ['rlgrade', '--course', {str(COURSE)!r}, *{arguments!r}]\n"
-        "from rlgrade.cli import main\nmain()"
+        "from rlgrade.front import main\nmain()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0
@@ -229,3 +229,18 @@ def test_a_killed_judge_leaves_no_process(solved):
     while any(alive(pid) for pid in family) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(alive(pid) for pid in family)
+
+
+def test_the_stored_help_is_what_click_prints():
+    from click.testing import CliRunner
+
+    from rlgrade.cli import cli
+
+    printed = CliRunner().invoke(cli, ["--help"], prog_name="rlgrade", env={"COLUMNS": "80"})
+    assert printed.output == (ROOT / "grader" / "rlgrade" / "help.txt").read_text()
+
+
+def test_the_quick_list_is_what_click_prints():
+    quick = subprocess.run([RLGRADE, "list"], capture_output=True, text=True).stdout
+    assert quick == rlgrade("list", course=ROOT).stdout
+    assert "ex05_gae" in quick

@@ -359,6 +359,7 @@ def test_a_text_to_replace_occurs_exactly_once(root, hidden, text, count):
         MISTAKE.split("replace")[0] + 'edits = [{replace = "a", by = "b"}]\n',
         MISTAKE.replace('replace = "sum(xs)"', "replace = 1"),
     ],
+    ids=lambda text: ascii(text)[-40:],
 )
 def test_mistakes_of_the_wrong_form_are_refused_with_the_file(root, hidden, text):
     write(hidden / "mistakes.toml", text)

@@ -1,5 +1,5 @@
 """`python -m rlgrade`, for where the command is not on the path."""
 
-from rlgrade.cli import main
+from rlgrade.front import main
 
 main()

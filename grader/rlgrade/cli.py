@@ -74,18 +74,11 @@ def init(course: str | None, folder: str) -> None:
 def list_exercises(course: str | None) -> None:
     """List the exercises by chapter."""
     from rlgrade.courses import find_course
+    from rlgrade.listing import listing
 
     found = find_course(course)
-    click.echo(found.title)
-    for key, title in found.chapters.items():
-        exercises = [e for e in found.exercises if e.metadata.chapter == key]
-        if exercises:
-            click.echo(f"\n{title}")
-        for exercise in exercises:
-            about = exercise.metadata
-            needs = ", ".join(name.partition("_")[0] for name in about.prerequisites)
-            after = f"  after {needs}" if needs else ""
-            click.echo(f"  {exercise.id:<24} {about.title:<44} {about.minutes:>3} min{after}")
+    _ = [exercise.metadata for exercise in found.exercises]  # says what is wrong, if anything is
+    click.echo(listing(str(found.root)), nl=False)
 
 
 @cli.command()
@@ -183,8 +176,3 @@ def _course_here(course: str | None) -> Course:
         return find_workspace(Path.cwd(), course).course
     except UsageError:
         return find_course(course)
-
-
-def main() -> None:
-    """The entry point."""
-    cli(prog_name="rlgrade")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 import tomllib
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -11,9 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rlgrade.outcome import UsageError
+from rlgrade.places import wanted_root
 
 FORMAT = 1
-PACKAGE = Path(__file__).parent
 D = TypeVar("D")
 
 
@@ -189,16 +188,10 @@ def find_course(named: str | Path | None = None) -> Course:
     Raises:
         UsageError: there is no course there.
     """
-    named = named or os.environ.get("RLGRADE_COURSE")
-    if named:
-        root = Path(named)
-    elif (PACKAGE / "course").is_dir():
-        root = PACKAGE / "course"
-    else:
-        root = PACKAGE.parents[1]
+    root = Path(wanted_root(None if named is None else str(named)))
     if not (root / "exercises" / "course.toml").is_file():
         raise UsageError(f"no course at {root}: exercises/course.toml is not there")
-    return Course(root.resolve())
+    return Course(root)
 
 
 def _mistake(entry: dict[str, Any], where: str) -> Mistake:

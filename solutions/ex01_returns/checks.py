@@ -15,7 +15,6 @@ import numpy as np
 from rlgrade.author import (
     Array,
     Draw,
-    Strategy,
     check,
     expect,
     expect_close,
@@ -102,6 +101,14 @@ class StepsAhead(Steps):
     n: int
 
 
+@dataclass(frozen=True)
+class Shapes:
+    """The shape of rewards, and the shape of another argument that should have been equal."""
+
+    shape_of_rewards: tuple[int, ...]
+    shape_of_argument: tuple[int, ...]
+
+
 discounts = one_of(1.0, 0.5, 0.9, 0.25, 0.99, 0.75, 0.83)  # 0 has a check of its own
 look_aheads = one_of(2, 1, 3, 4, 6)
 
@@ -178,6 +185,22 @@ def single_steps(draw: Draw) -> Steps:
     return draw(some_steps(length=(1, 1), batch=draw(one_of(False, True))))
 
 
+@strategy
+def integer_rewards(draw: Draw) -> Steps:
+    """Steps with rewards in int64."""
+    steps = draw(some_steps())
+    return replace(steps, rewards=draw(integer_tensors(len(steps.rewards), low=-3, high=3)))
+
+
+@strategy
+def misshapen(draw: Draw) -> Shapes:
+    """A shape of rewards, and one that differs from it and mostly broadcasts."""
+    right = draw(one_of((3,), (2, 3)))
+    return Shapes(
+        right, draw(one_of((4,), (1,), (), *((2, 3), (3, 2)) if right == (3,) else ((3,), (3, 2))))
+    )
+
+
 # The definition
 
 
@@ -239,18 +262,21 @@ def calls(
     yield "n_step_returns", submission.n_step_returns, steps.arguments() | options
 
 
-def expect_the_definition(submission: Any, steps: Steps, discount: float, n: int = 2) -> None:
-    """Every function answers as defined."""
-    rows = np.atleast_2d(steps.rewards)
-    totals = np.array([discounted_sum(row, discount) for row in rows])
+def expect_the_definition(
+    submission: Any, steps: Steps, discount: float, n: int = 2, dtype: str | None = None
+) -> None:
+    """Every function answers as defined, and in this dtype if one is given."""
+    totals = [discounted_sum(row, discount) for row in np.atleast_2d(steps.rewards)]
     expected = {
-        "discounted_return": totals.reshape(steps.rewards.shape[:-1]),
+        "discounted_return": np.array(totals).reshape(steps.rewards.shape[:-1]),
         "rewards_to_go": definition(steps, discount),
         "n_step_returns": definition(steps, discount, n),
     }
     for name, function, arguments in calls(submission, steps, discount, n):
         answer = function(**arguments)
         expect_shape(name, answer, expected[name].shape)
+        if dtype is not None:
+            expect_dtype(name, answer, dtype)
         expect_close(name, answer, expected[name])
 
 
@@ -347,7 +373,8 @@ def differs_by_the_final_value(submission: Any, steps: StepsAround, discount: fl
     expected = np.zeros(len(steps.rewards))
     expected[steps.reach] = [discount ** (k + 1) * value for k in range(len(steps.reach))]
     scale = float(np.abs(terminated).max() + abs(value))
-    expect_close("truncated minus terminated returns", truncated - terminated, expected, scale=scale)
+    gain = truncated - terminated
+    expect_close("truncated minus terminated returns", gain, expected, scale=scale)
 
 
 @check("rewards_to_go agrees with itself when a rollout is split where the episode goes on")
@@ -444,28 +471,18 @@ def works_on_gaps(submission: Any, steps: Steps, discount: float) -> None:
     expect_the_definition(submission, gaps, discount)
 
 
-@strategy
-def integer_rewards(draw: Draw) -> Steps:
-    """Steps with rewards in int64."""
-    steps = draw(some_steps())
-    return replace(steps, rewards=draw(integer_tensors(len(steps.rewards), low=-3, high=3)))
-
-
 @check("all three take integer rewards and answer in floats")
 @given(steps=integer_rewards(), discount=discounts, examples=20)
 def takes_integer_rewards(submission: Any, steps: Steps, discount: float) -> None:
-    expect_the_definition(submission, steps, discount)
-    for name, function, arguments in calls(submission, steps, discount, 2):
-        expect_dtype(name, function(**arguments), "float32")
+    expect_the_definition(submission, steps, discount, dtype="float32")
 
 
-@check("all three keep float64")
-@given(steps=some_steps(), discount=discounts, examples=10)
-def keeps_float64(submission: Any, steps: Steps, discount: float) -> None:
-    rewards, next_values = (a.astype(np.float64) for a in (steps.rewards, steps.next_values))
+@check("all three keep the float dtype that they are given")
+@given(steps=some_steps(), dtype=one_of("float64", "float32"), examples=20)
+def keeps_the_dtype(submission: Any, steps: Steps, dtype: str) -> None:
+    rewards, next_values = steps.rewards.astype(dtype), steps.next_values.astype(dtype)
     wide = replace(steps, rewards=rewards, next_values=next_values)
-    for name, function, arguments in calls(submission, wide, discount, 2):
-        expect_dtype(name, function(**arguments), "float64")
+    expect_the_definition(submission, wide, 0.5, dtype=dtype)
 
 
 @check("all three leave their inputs as they were")
@@ -487,25 +504,20 @@ def carries_no_gradient(submission: Any, steps: Steps, discount: float) -> None:
         expect(not carries, f"the answer of {name} should carry no gradient; yours does")
 
 
-def _misshapen() -> Strategy[dict[str, tuple[int, ...]]]:
-    """Shapes of rewards and of the argument that does not fit; most of them broadcast."""
-    pairs = [((3,), (4,)), ((3,), (1,)), ((3,), ()), ((2, 3), (3,)), ((2, 3), (3, 2)), ((3,), (2, 3))]
-    return one_of(*({"rewards": right, "other": wrong} for right, wrong in pairs))
-
-
 @check("rewards_to_go and n_step_returns refuse a shape that differs from that of rewards")
 @given(
-    argument=one_of(*FIELDS[1:]),
-    shapes=_misshapen(),
     function=one_of("rewards_to_go", "n_step_returns"),
-    examples=36,
+    argument=one_of(*FIELDS[1:]),
+    shapes=misshapen(),
+    examples=40,
 )
-def refuses_other_shapes(
-    submission: Any, argument: str, shapes: dict[str, tuple[int, ...]], function: str
-) -> None:
-    ones, flags = np.ones(shapes["rewards"], np.float32), np.zeros(shapes["rewards"], bool)
+def refuses_other_shapes(submission: Any, function: str, argument: str, shapes: Shapes) -> None:
+    ones, flags = (
+        np.ones(shapes.shape_of_rewards, np.float32),
+        np.zeros(shapes.shape_of_rewards, bool),
+    )
     arguments = Steps(ones, ones, flags, flags).arguments()
-    arguments[argument] = np.ones(shapes["other"], arguments[argument].dtype)
+    arguments[argument] = np.ones(shapes.shape_of_argument, arguments[argument].dtype)
     options = {"n": 2} if function == "n_step_returns" else {}
     with expect_raises(ValueError, naming=argument):
         getattr(submission, function)(**arguments, discount=0.5, **options)

@@ -136,4 +136,6 @@ def _prepare(
     ends = terminated | truncated
     ends[..., -1] = True  # the rollout stops here, so nothing later can be added
     return rewards.detach().to(bootstrap.dtype), bootstrap, ends
+
+
 # END SOLUTION

@@ -116,7 +116,8 @@ def tensors(
 
     def draw(source: Source) -> Array:
         octets = source.octets(math.prod(shape))
-        return np.take(table, np.frombuffer(octets, dtype=np.uint8)).reshape(shape)
+        drawn: Array = np.take(table, np.frombuffer(octets, dtype=np.uint8))
+        return drawn.reshape(shape)
 
     return Strategy(draw)
 

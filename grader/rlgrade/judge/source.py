@@ -81,8 +81,8 @@ def parse_source(file: str, data: bytes) -> Source:
     except SyntaxError as error:
         shown = (error.text or "").strip()
         where = f": {shown}" if shown else ""
-        line = f":{error.lineno}" if error.lineno else ""
-        return Source(file, text, f"{file}{line}: {error.msg}{where}")
+        place = f"{file}:{error.lineno}" if error.lineno else file
+        return Source(file, text, f"{place}: {error.msg}{where}")
     except (ValueError, RecursionError, MemoryError) as error:
         return Source(file, text, f"{file} cannot be parsed: {error}")
     nodes = {n.name: n for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}

@@ -1,4 +1,4 @@
-"""A recursive filter from scipy, run backwards over each episode."""
+"""Filters from scipy, run backwards over each episode."""
 
 import numpy as np
 import torch
@@ -14,49 +14,37 @@ def discounted_return(rewards, *, discount):
 
 
 def rewards_to_go(rewards, next_values, terminated, truncated, *, discount):
-    def filtered(segment, value):
-        return lfilter([1.0], [1.0, -discount], segment[::-1], zi=[discount * value])[0][::-1]
+    def of_episode(r, v):
+        return lfilter([1.0], [1.0, -discount], r[::-1], zi=[discount * v[-1]])[0][::-1]
 
-    return _by_episode(rewards, next_values, terminated, truncated, filtered)
+    return by_episode(of_episode, rewards, next_values, terminated, truncated)
 
 
 def n_step_returns(rewards, next_values, terminated, truncated, *, discount, n):
     if not n >= 1:
         raise ValueError(f"expected n >= 1, got n = {n}")
 
-    values = None
+    def of_episode(r, v):
+        sums = lfilter(float(discount) ** np.arange(n), [1.0], r[::-1])[::-1]
+        last = np.minimum(np.arange(len(r)) + n, len(r)) - 1
+        return sums + discount ** (last - np.arange(len(r)) + 1.0) * v[last]
 
-    def filtered(segment, value):
-        taps = discount ** np.arange(n)
-        sums = lfilter(taps, [1.0], segment[::-1])[::-1].copy()
-        start = filtered.start
-        for t in range(len(segment)):
-            if t + n < len(segment):
-                sums[t] += discount**n * values[start + t + n - 1]
-            else:
-                sums[t] += discount ** (len(segment) - t) * value
-        return sums
-
-    flat = next_values.detach().reshape(-1).numpy().astype(np.float64)
-    values = flat
-    return _by_episode(rewards, next_values, terminated, truncated, filtered)
+    return by_episode(of_episode, rewards, next_values, terminated, truncated)
 
 
-def _by_episode(rewards, next_values, terminated, truncated, function):
-    given = dict(next_values=next_values, terminated=terminated, truncated=truncated)
+def by_episode(function, rewards, next_values, terminated, truncated):
+    given = {"next_values": next_values, "terminated": terminated, "truncated": truncated}
     for name, tensor in given.items():
         if tuple(tensor.shape) != tuple(rewards.shape):
             raise ValueError(f"{name} must be {tuple(rewards.shape)}, not {tuple(tensor.shape)}")
-    length = rewards.shape[-1]
-    r = rewards.detach().reshape(-1).numpy().astype(np.float64)
-    v = next_values.detach().reshape(-1).numpy().astype(np.float64)
-    terminated, truncated = terminated.reshape(-1).numpy(), truncated.reshape(-1).numpy()
-    stops = terminated | truncated | (np.arange(len(r)) % length == length - 1)
-    out = np.zeros(len(r))
-    start = 0
-    for stop in np.flatnonzero(stops):
-        function.start = start
-        value = 0.0 if terminated[stop] else v[stop]
-        out[start : stop + 1] = function(r[start : stop + 1], value)
-        start = stop + 1
+    r, v, over, cut = (
+        np.array(tensor.detach().reshape(-1))
+        for tensor in (rewards.double(), next_values.double(), terminated, truncated)
+    )
+    v[over] = 0.0
+    row_ends = np.arange(1, len(r) + 1) % rewards.shape[-1] == 0
+    out, start = np.zeros(len(r)), 0
+    for stop in np.flatnonzero(over | cut | row_ends) + 1:
+        out[start:stop] = function(r[start:stop], v[start:stop])
+        start = stop
     return torch.from_numpy(out).to(next_values.dtype).reshape(rewards.shape)

@@ -1,11 +1,11 @@
 """A parallel scan: every step is an affine map, and maps compose in log2(T) rounds."""
 
 import torch
-import torch.nn.functional as F
+from torch.nn.functional import pad
 
 
 def _pad(x, by, value):
-    return F.pad(x[..., by:], (0, by), value=value)
+    return pad(x[..., by:], (0, by), value=value)
 
 
 def discounted_return(rewards, *, discount):
@@ -49,16 +49,9 @@ def _maps(rewards, next_values, terminated, truncated, discount):
     }.items():
         if tensor.shape != expected:
             raise ValueError(f"wrong shape for {name}: {tensor.shape} instead of {expected}")
-    with torch.no_grad():
-        slope = discount * torch.ones_like(next_values)
-        slope[terminated | truncated] = 0.0
-        slope[..., -1] = 0.0
-        value = torch.where(terminated, torch.zeros_like(next_values), next_values)
-        offset = rewards.to(next_values.dtype)
-        return torch.where(slope_is_cut(terminated, truncated), offset + discount * value, offset), slope
-
-
-def slope_is_cut(terminated, truncated):
     cut = terminated | truncated
     cut[..., -1] = True
-    return cut
+    with torch.no_grad():
+        slope = discount * (~cut).to(next_values.dtype)
+        value = torch.where(terminated, torch.zeros_like(next_values), next_values)
+        return rewards.to(next_values.dtype) + discount * value * cut, slope

@@ -1,0 +1,128 @@
+"""Medians of what must be fast, each beside the thing it is compared with, in one run."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from rlgrade.courses import find_course
+from rlgrade.judge.calls import Link
+from rlgrade.judge.grading import grade
+from rlgrade.judge.server import Server
+
+ROUNDS = 15
+COMMAND = str(Path(sys.executable).with_name("rlgrade"))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def run(*command: str) -> Callable[[], object]:
+    return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def side_by_side(rounds: int, works: dict[str, Callable[[], object]]) -> dict[str, float]:
+    """The median seconds of each, the rounds interleaved so that a busy moment hits all alike."""
+    taken: dict[str, list[float]] = {name: [] for name in works}
+    for work in works.values():
+        work()
+    for _ in range(rounds):
+        for name, work in works.items():
+            taken[name].append(seconds(work))
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def commands(table: Table) -> None:
+    python = sys.executable
+    times = side_by_side(
+        ROUNDS,
+        {
+            "python -c pass": run(python, "-c", "pass"),
+            "rlgrade --help": run(COMMAND, "--help"),
+            "rlgrade list": run(COMMAND, "list"),
+        },
+    )
+    bare = times["python -c pass"]
+    for name in ("rlgrade --help", "rlgrade list"):
+        row(table, name, times[name], f"{times[name] / bare:.1f} x `python -c pass`", "4 x")
+    solution = str(find_course().find("ex05").solution)
+    times = side_by_side(
+        ROUNDS // 2,
+        {
+            "torch": run(python, "-c", "import torch"),
+            "check": run(COMMAND, "check", "ex05", solution),
+        },
+    )
+    ratio = times["check"] / times["torch"]
+    row(table, "cold `rlgrade check ex05`", times["check"], f"{ratio:.2f} x import torch", "1.5 x")
+
+
+def warm(table: Table) -> None:
+    exercises = find_course().exercises
+    with Server() as server:
+        server.wait_until_ready()
+        for exercise in exercises:
+            data = exercise.solution.read_bytes()
+            grade(exercise, data, server, 0)
+            taken = [
+                seconds(lambda n=n: grade(exercise, data, server, n))  # noqa: B023
+                for n in range(ROUNDS)
+            ]
+            target = "150 ms" if exercise.short == "ex05" else "300 ms"
+            median = statistics.median(taken)
+            row(table, f"warm {exercise.id}, all checks", median, "", target)
+        workers(table, server)
+
+
+def workers(table: Table, server: Server) -> None:
+    def fork() -> Link:
+        return Link(server, "empty.py", "x = 1\n", 10.0).load()
+
+    taken, private = [], []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        link = fork()
+        taken.append(time.perf_counter() - start)
+        private.append(private_mib(link.worker.pid))
+        link.close()
+    row(table, "a ready worker", statistics.median(taken), "", "50 ms")
+    median = statistics.median(private)
+    table.add_row("its private memory", f"{median:.1f} MiB", "", "30 MB")
+
+
+def private_mib(pid: int) -> float:
+    """Memory that no other process shares; 0 where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    sizes = [int(line.split()[1]) for line in lines if line.startswith("Private")]
+    return sum(sizes) / 1024
+
+
+def row(table: Table, name: str, value: float, ratio: str, target: str) -> None:
+    table.add_row(name, f"{value * 1000:.0f} ms", ratio, target)
+
+
+def main() -> None:
+    table = Table(box=None)
+    for heading in ("what", "median", "beside", "at most"):
+        table.add_column(heading, justify="left" if heading == "what" else "right")
+    commands(table)
+    warm(table)
+    console = Console(width=100)
+    console.print(f"{ROUNDS} rounds, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
