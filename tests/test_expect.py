@@ -267,7 +267,7 @@ def test_a_number_is_written_as_a_person_would(value, text):
     assert number(value) == text
 
 
-@given(value=st.floats(allow_nan=False, allow_infinity=False))
+@given(value=st.floats(-1e300, 1e300))
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 def test_a_written_number_is_short_and_near(value):
     text = number(value)
@@ -284,7 +284,6 @@ def test_a_written_number_is_short_and_near(value):
         (None, "None"),
         (f32(1, 2), "a tensor of shape [2] and dtype float32"),
         (np.array(True), "a tensor of shape [] and dtype bool"),
-        (Handle(3, "Linear"), "an object of type Linear"),
         (RemoteObject(None, Handle(3, "Linear")), "an object of type Linear"),
         ([1, 2], "a list of 2"),
         ((), "a tuple of 0"),

@@ -13,7 +13,7 @@ from rlgrade.author import Array, Rollout
 from rlgrade.channel import ITEM_SIZES, Generator, Handle, pack, unpack
 from rlgrade.judge.calls import RemoteObject, _to_blob
 from rlgrade.judge.literals import SHOWN_ENTRIES, expression, plain, plain_arguments
-from rlgrade.worker.values import make_tensor
+from rlgrade.worker.values import Values, make_tensor
 
 inf, nan = math.inf, math.nan
 
@@ -137,7 +137,7 @@ def test_an_expression_gives_any_nesting(value):
 
 
 def test_an_expression_gives_a_generator_of_the_same_seed():
-    one, other = evaluated(expression([Generator(7)]))[0], sent(Generator(7))
+    one, other = evaluated(expression([Generator(7)]))[0], Values().restore(sent(Generator(7)))
     assert torch.equal(torch.rand(3, generator=one), torch.rand(3, generator=other))
 
 

@@ -35,7 +35,7 @@ def check_command(
     seed = secrets.randbits(32) if seed is None else seed
     with Server() as server:
         # The server loads torch on one core while these load on the other.
-        from rlgrade.judge.grading import grade
+        from rlgrade.judge.grading import Settings, grade
         from rlgrade.report import to_json
 
         if as_json:
@@ -50,7 +50,8 @@ def check_command(
         def show(result: CheckResult) -> None:
             printer.result(result, "" if blind else keep_replay(target, result))
 
-        report = grade(target.exercise, data, server, seed, on_result=show)
+        settings = Settings() if verbose else Settings(explained=1)
+        report = grade(target.exercise, data, server, seed, settings=settings, on_result=show)
         printer.summary(report, f"rlgrade hint {target.exercise.short}")
     return report.exit_code
 

@@ -18,7 +18,8 @@ SIGNS = {
     Outcome.UNCERTAIN: ("?", "?", "yellow"),
     Outcome.BROKEN: ("!", "!", "magenta"),
 }
-MARGIN = 16
+MARGIN = 18
+PRINTED_LINES = 10
 
 
 class Printer:
@@ -61,21 +62,25 @@ class Printer:
         self._print(Text(f"  {result.message}", style="bold"))
         for frame in result.traceback:
             self._print(Text(f"    {frame}", style="dim"))
-        case = "  ".join(f"{name} {value}" for name, value in result.counterexample.items())
-        self._field("smallest case", case)
-        self._field("looks like", " or ".join(result.diagnosis))
-        self._field("it printed", result.printed.strip())
-        if replay:
-            self._field("replay", f"python {replay}")
+        self._field("smallest case", [f"{n} {v}" for n, v in result.counterexample.items()])
+        self._field("looks like", " or ".join(result.diagnosis).split())
+        for line in result.printed.splitlines()[:PRINTED_LINES]:
+            self._field("it printed", [line])
+        self._field("replay", ["python", replay] if replay else [])
 
-    def _field(self, name: str, value: str) -> None:
-        if not value:
-            return
-        line = Text(f"  {name:<{MARGIN - 2}}", style="cyan")
-        line.append(value, style="default")
-        for part in line.wrap(self.console, max(self.console.width, 40) - MARGIN):
-            indent = " " * MARGIN if not part.plain.startswith(f"  {name}") else ""
-            self._print(Text(indent) + part)
+    def _field(self, name: str, parts: list[str]) -> None:
+        """A name, then its parts; a line is broken between two parts, never inside one."""
+        gap = "  " if name == "smallest case" else " "
+        lines: list[str] = []
+        for part in parts:
+            longer = f"{lines[-1]}{gap}{part}" if lines else part
+            if lines and MARGIN + len(longer) <= max(self.console.width, 60):
+                lines[-1] = longer
+            else:
+                lines.append(part)
+        for number, line in enumerate(lines):
+            head = Text(f"  {name if number == 0 else '':<{MARGIN - 2}}", style="cyan")
+            self._print(head + Text(line, style="default"))
 
     def summary(self, report: Report, hint: str) -> None:
         """The last lines: how many passed, how long it took, the seed, and what to do next."""

@@ -292,7 +292,7 @@ def weighs_by_time(submission: Any, rewards: Array, discount: float) -> None:
 
 
 @check("discounted_return gives one number for every row of a batch")
-@given(rewards=reward_batches(), discount=discounts, examples=50)
+@given(rewards=reward_batches(), discount=discounts, examples=40)
 def gives_one_number_a_row(submission: Any, rewards: Array, discount: float) -> None:
     totals = submission.discounted_return(rewards, discount=discount)
     expect_shape("returns", totals, rewards.shape[:1])
@@ -327,13 +327,13 @@ def bootstraps_at_truncated(submission: Any, steps: Steps, discount: float) -> N
 
 
 @check("rewards_to_go lets terminated win where both flags are set")
-@given(steps=ending(BOTH), discount=discounts, examples=50)
+@given(steps=ending(BOTH), discount=discounts, examples=40)
 def lets_terminated_win(submission: Any, steps: Steps, discount: float) -> None:
     expect_close("returns", to_go(submission, steps, discount), definition(steps, discount))
 
 
 @check("rewards_to_go treats each row of a batch as if it stood alone, in any order of the rows")
-@given(steps=in_order(), discount=discounts, examples=50)
+@given(steps=in_order(), discount=discounts, examples=40)
 def keeps_rows_apart(submission: Any, steps: StepsInOrder, discount: float) -> None:
     returns = to_go(submission, steps, discount)
     expect_close("returns", returns, definition(steps, discount))
@@ -342,7 +342,7 @@ def keeps_rows_apart(submission: Any, steps: StepsInOrder, discount: float) -> N
 
 
 @check("rewards_to_go gives two episodes in a row what it gives each alone")
-@given(steps=around(TERMINATED, TRUNCATED, inner=True), discount=discounts, examples=60)
+@given(steps=around(TERMINATED, TRUNCATED, inner=True), discount=discounts, examples=50)
 def joins_episodes(submission: Any, steps: StepsAround, discount: float) -> None:
     alone = [steps.part(slice(steps.step + 1)), steps.part(slice(steps.step + 1, None))]
     expected = np.concatenate([definition(episode, discount) for episode in alone])
@@ -350,7 +350,7 @@ def joins_episodes(submission: Any, steps: StepsAround, discount: float) -> None
 
 
 @check("rewards_to_go credits a reward to its own and earlier steps of its episode, to no other")
-@given(steps=around(), change=one_of(1.0, -2.0), discount=discounts, examples=60)
+@given(steps=around(), change=one_of(1.0, -2.0), discount=discounts, examples=50)
 def credits_no_later_step(
     submission: Any, steps: StepsAround, change: float, discount: float
 ) -> None:
@@ -365,7 +365,7 @@ def credits_no_later_step(
 
 
 @check("rewards_to_go tells a truncated from a terminated step by discount * next_values there")
-@given(steps=around(TERMINATED), discount=discounts, examples=60)
+@given(steps=around(TERMINATED), discount=discounts, examples=50)
 def differs_by_the_final_value(submission: Any, steps: StepsAround, discount: float) -> None:
     terminated = to_go(submission, steps, discount)
     truncated = to_go(submission, steps.flagged(steps.step, TRUNCATED), discount)
@@ -378,7 +378,7 @@ def differs_by_the_final_value(submission: Any, steps: StepsAround, discount: fl
 
 
 @check("rewards_to_go agrees with itself when a rollout is split where the episode goes on")
-@given(steps=around(NEITHER, inner=True), discount=discounts, examples=40)
+@given(steps=around(NEITHER, inner=True), discount=discounts, examples=30)
 def agrees_when_split(submission: Any, steps: StepsAround, discount: float) -> None:
     late = to_go(submission, steps.part(slice(steps.step + 1, None)), discount)
     early = steps.part(slice(steps.step + 1))
@@ -390,7 +390,7 @@ def agrees_when_split(submission: Any, steps: StepsAround, discount: float) -> N
 
 
 @check("rewards_to_go is linear in the rewards: returns add up as rewards do")
-@given(steps=twice(), discount=discounts, examples=40)
+@given(steps=twice(), discount=discounts, examples=30)
 def is_linear(submission: Any, steps: StepsTwice, discount: float) -> None:
     one = to_go(submission, steps, discount)
     no_values = np.zeros_like(steps.next_values)
@@ -409,7 +409,7 @@ def is_linear(submission: Any, steps: StepsTwice, discount: float) -> None:
 
 
 @check("n_step_returns with n = 1 is the reward plus the discounted next value")
-@given(steps=some_steps(), discount=discounts, examples=50)
+@given(steps=some_steps(), discount=discounts, examples=40)
 def takes_one_step(submission: Any, steps: Steps, discount: float) -> None:
     expected = steps.rewards + discount * np.where(steps.terminated, 0.0, steps.next_values)
     expect_close("returns", n_step(submission, steps, discount, 1), expected)
@@ -428,14 +428,14 @@ def stops_n_steps_early(submission: Any, steps: Steps, discount: float, n: int) 
 
 
 @check("n_step_returns with n of T or more is rewards_to_go")
-@given(steps=looking_past_the_end(), discount=discounts, examples=50)
+@given(steps=looking_past_the_end(), discount=discounts, examples=40)
 def looks_to_the_end(submission: Any, steps: StepsAhead, discount: float) -> None:
     returns = n_step(submission, steps, discount, steps.n)
     expect_close("returns", returns, definition(steps, discount))
 
 
 @check("n_step_returns treats each row of a batch as if it stood alone")
-@given(steps=some_steps(batch=True), discount=discounts, n=look_aheads, examples=50)
+@given(steps=some_steps(batch=True), discount=discounts, n=look_aheads, examples=40)
 def keeps_n_step_rows_apart(submission: Any, steps: Steps, discount: float, n: int) -> None:
     expect_close("returns", n_step(submission, steps, discount, n), definition(steps, discount, n))
 
@@ -453,32 +453,32 @@ def refuses_small_n(submission: Any, n: int) -> None:
 
 
 @check("all three leave only the rewards themselves at discount 0")
-@given(steps=some_steps(), n=look_aheads, examples=20)
+@given(steps=some_steps(), n=look_aheads, examples=15)
 def works_at_discount_zero(submission: Any, steps: Steps, n: int) -> None:
     expect_the_definition(submission, steps, 0.0, n)
 
 
 @check("all three work on a rollout of a single step")
-@given(steps=single_steps(), discount=discounts, n=look_aheads, examples=20)
+@given(steps=single_steps(), discount=discounts, n=look_aheads, examples=15)
 def works_on_one_step(submission: Any, steps: Steps, discount: float, n: int) -> None:
     expect_the_definition(submission, steps, discount, n)
 
 
 @check("all three work on tensors that are not contiguous in memory")
-@given(steps=some_steps(length=(2, 4), batch=True), discount=discounts, examples=20)
+@given(steps=some_steps(length=(2, 4), batch=True), discount=discounts, examples=15)
 def works_on_gaps(submission: Any, steps: Steps, discount: float) -> None:
     gaps = Steps(*(np.repeat(a, 2, axis=-1)[..., ::2] for a in steps.arguments().values()))
     expect_the_definition(submission, gaps, discount)
 
 
 @check("all three take integer rewards and answer in floats")
-@given(steps=integer_rewards(), discount=discounts, examples=20)
+@given(steps=integer_rewards(), discount=discounts, examples=15)
 def takes_integer_rewards(submission: Any, steps: Steps, discount: float) -> None:
     expect_the_definition(submission, steps, discount, dtype="float32")
 
 
 @check("all three keep the float dtype that they are given")
-@given(steps=some_steps(), dtype=one_of("float64", "float32"), examples=20)
+@given(steps=some_steps(), dtype=one_of("float64", "float32"), examples=15)
 def keeps_the_dtype(submission: Any, steps: Steps, dtype: str) -> None:
     rewards, next_values = steps.rewards.astype(dtype), steps.next_values.astype(dtype)
     wide = replace(steps, rewards=rewards, next_values=next_values)
@@ -486,7 +486,7 @@ def keeps_the_dtype(submission: Any, steps: Steps, dtype: str) -> None:
 
 
 @check("all three leave their inputs as they were")
-@given(steps=ending(TERMINATED, TRUNCATED), discount=discounts, examples=20)
+@given(steps=ending(TERMINATED, TRUNCATED), discount=discounts, examples=10)
 def leaves_inputs_alone(submission: Any, steps: Steps, discount: float) -> None:
     for name, function, arguments in calls(submission, steps, discount, 2):
         _, after = function.arguments_after(**arguments)

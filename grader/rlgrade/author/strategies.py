@@ -138,7 +138,7 @@ def masks(*shape: int, at_least: int = 1) -> Strategy[Array]:
     def draw(source: Source) -> Array:
         octets = np.frombuffer(source.octets(math.prod(shape)), dtype=np.uint8).reshape(shape)
         forced = np.argsort(octets, axis=-1, kind="stable")[..., :at_least]
-        mask = octets % 2 == 0
+        mask: Array = octets % 2 == 0
         np.put_along_axis(mask, forced, True, axis=-1)
         return mask
 
