@@ -113,6 +113,12 @@ def _to_tree(
     if isinstance(translated, Handle):
         return {"handle": [translated.number, translated.type_name]}
     if isinstance(translated, Blob):
+        if (
+            translated.dtype not in ITEM_SIZES
+            or len(translated.shape) > MAX_AXES
+            or len(translated.data) != math.prod(translated.shape) * ITEM_SIZES[translated.dtype]
+        ):
+            raise ChannelError(f"a {kind.__name__} of this dtype or shape has no place in a frame")
         blobs.append(translated.data)
         return {"tensor": [translated.kind, translated.dtype, list(translated.shape)]}
     raise ChannelError(f"a {kind.__name__} has no place in a frame")
@@ -138,6 +144,8 @@ def unpack(frame: bytes | bytearray, make_tensor: Callable[[Blob], Any]) -> Any:
     Raises:
         ChannelError: anything about the frame is not as the format says.
     """
+    if len(frame) < LENGTHS.size:
+        raise ChannelError("a frame without its lengths")
     text_size, payload_size = LENGTHS.unpack_from(frame)
     start = LENGTHS.size + text_size
     try:
@@ -191,6 +199,8 @@ class _Reader:
             raise ChannelError("a tensor without a list of at most 8 axes")
         if not all(type(n) is int and 0 <= n <= MAX_PAYLOAD for n in shape):
             raise ChannelError("a tensor with an impossible axis")
+        if math.prod(max(n, 1) for n in shape) > MAX_PAYLOAD:  # libraries refuse it, empty or not
+            raise ChannelError("a tensor with impossible axes")
         size = math.prod(shape) * ITEM_SIZES[dtype]
         if size > len(self.rest):
             raise ChannelError("a tensor with fewer bytes than its shape needs")

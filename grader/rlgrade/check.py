@@ -33,7 +33,7 @@ def check_command(
     """Grade one submission and print the report; see `rlgrade check --help`."""
     data = read_bytes(target.path)
     seed = secrets.randbits(32) if seed is None else seed
-    with Server() as server:
+    with Server(hidden=[target.exercise.course_root]) as server:
         # The server loads torch on one core while these load on the other.
         from rlgrade.judge.grading import Settings, grade
         from rlgrade.report import to_json

@@ -121,6 +121,15 @@ def hint(course: str | None, exercise: str, level: int) -> None:
         click.echo(f"\nmore: rlgrade hint {found.short} --level {level + 1}")
 
 
+@cli.command()
+@click.pass_obj
+def doctor(course: str | None) -> None:
+    """Say how strong the sandbox is on this machine, and what would make it stronger."""
+    from rlgrade.doctor import doctor_command
+
+    sys.exit(doctor_command())
+
+
 @cli.group(cls=Commands)
 def dev() -> None:
     """For authors of exercises."""

@@ -14,6 +14,7 @@ from rlgrade.places import wanted_root
 
 FORMAT = 1
 D = TypeVar("D")
+TYPES = {"str": (str,), "int": (int,), "float": (int, float), "list[str]": (list,)}
 
 
 class CourseError(UsageError):
@@ -70,6 +71,11 @@ class Exercise:
         return self.id.partition("_")[0]
 
     @property
+    def course_root(self) -> Path:
+        """The folder of the course that this exercise belongs to."""
+        return self.hidden.parents[1]
+
+    @property
     def file(self) -> str:
         """The name of the one file that the learner edits."""
         return self.id.partition("_")[2] + ".py"
@@ -97,12 +103,17 @@ class Exercise:
         table = _read_toml(path)
         if set(table) != {"mistakes"} or not isinstance(table["mistakes"], list):
             raise CourseError(f"{path}: it holds [[mistakes]] tables and nothing else")
+        if not all(isinstance(entry, dict) for entry in table["mistakes"]):
+            raise CourseError(f"{path}: it holds [[mistakes]] tables and nothing else")
         return [_mistake(entry, str(path)) for entry in table["mistakes"]]
 
     @cached_property
     def hints(self) -> list[str]:
         """The hints, from a question to nearly the solution: the parts of `hints.md`."""
-        text = (self.hidden / "hints.md").read_text(encoding="utf-8")
+        path = self.hidden / "hints.md"
+        if not path.is_file():
+            raise CourseError(f"{path} is missing")
+        text = path.read_text(encoding="utf-8")
         return [part.strip() for part in text.split("\n---\n")]
 
     @property
@@ -138,7 +149,13 @@ class Course:
     def _table(self) -> dict[str, Any]:
         path = self.root / "exercises" / "course.toml"
         table = _read_toml(path)
-        if table.get("format") != FORMAT:
+        number = table.get("format")
+        if type(number) is not int or number < 1:
+            raise CourseError(f"{path}: it needs `format = {FORMAT}`; format is {number!r}")
+        for name, kind in (("title", str), ("chapters", dict)):
+            if number == FORMAT and not isinstance(table.get(name), kind):
+                raise CourseError(f"{path}: missing {name!r}")
+        if number != FORMAT:
             raise CourseError(
                 f"{path}: this course has format {table.get('format')}, and this rlgrade reads "
                 f"format {FORMAT}; install a newer rlgrade"
@@ -176,9 +193,17 @@ class Course:
         for exercise in self.exercises:
             if wanted in (exercise.id, exercise.short, exercise.file.removesuffix(".py")):
                 return exercise
-        names = [name for exercise in self.exercises for name in (exercise.id, exercise.short)]
+        names = {
+            name: shown
+            for exercise in self.exercises
+            for name, shown in (
+                (exercise.id, exercise.id),
+                (exercise.short, exercise.short),
+                (exercise.file.removesuffix(".py"), exercise.id),
+            )
+        }
         near = difflib.get_close_matches(wanted, names, 1, 0.4)
-        hint = f"; did you mean {near[0]}?" if near else "; `rlgrade list` shows them all"
+        hint = f"; did you mean {names[near[0]]}?" if near else "; `rlgrade list` shows them all"
         raise UsageError(f"there is no exercise {name!r}{hint}")
 
 
@@ -199,7 +224,9 @@ def _mistake(entry: dict[str, Any], where: str) -> Mistake:
     entry = dict(entry)
     edits = entry.pop("edits", None) or [{key: entry.pop(key, None) for key in ("replace", "with")}]
     for edit in edits:
-        if set(edit) != {"replace", "with"} or None in edit.values():
+        if not isinstance(edit, dict) or {"replace", "with"} != {
+            key for key, text in edit.items() if isinstance(text, str)
+        }:
             raise CourseError(f"{where}: {entry.get('name')!r} needs both `replace` and `with`")
     pairs = tuple(Edit(edit["replace"], edit["with"]) for edit in edits)
     return _build(Mistake, entry | {"edits": pairs}, where)
@@ -210,6 +237,10 @@ def _build(kind: type[D], table: dict[str, Any], where: str) -> D:
     for name in table:
         if name not in known:
             raise CourseError(f"{where}: unknown field {name!r}; known are {sorted(known)}")
+    for field in fields(kind):  # type: ignore[arg-type]
+        wanted = TYPES.get(str(field.type), (object,))
+        if field.name in table and not isinstance(table[field.name], wanted):
+            raise CourseError(f"{where}: {field.name} should be {field.type}")
     try:
         return kind(**table)
     except TypeError as error:
@@ -223,5 +254,5 @@ def _read_toml(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except FileNotFoundError:
         raise CourseError(f"{path} is missing") from None
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or not UTF-8
         raise CourseError(f"{path}: {error}") from None

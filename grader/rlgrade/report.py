@@ -78,6 +78,17 @@ class Report:
         return ExitCode.BROKEN if wrong == {Outcome.BROKEN} else ExitCode.NOT_YET
 
 
+def harmless(text: str) -> str:
+    """Text of a learner's making without what a terminal or a reader's eye would obey.
+
+    Escape sequences, other control characters, marks that turn the direction of writing and halves
+    of surrogate pairs become a replacement character; line breaks and tabs stay.
+    """
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+
+
 def to_json(report: Report, *, blind: bool = False) -> str:
     """The report as one JSON object; `blind` leaves out all that a hidden case can be read from."""
     return json.dumps(as_plain(report, blind=blind), indent=2, ensure_ascii=False)

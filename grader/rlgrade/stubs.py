@@ -7,10 +7,12 @@ A region begins with a line that is exactly `# BEGIN SOLUTION` and ends with one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 BEGIN = "# BEGIN SOLUTION"
 END = "# END SOLUTION"
+MEANT = re.compile(r"#[\W_]*(begin|end)[\W_]*solution", re.IGNORECASE)
 
 
 class MarkerError(ValueError):
@@ -33,18 +35,18 @@ def make_stub(source: str, file: str) -> str:
     kept: list[str] = []
     end_of_last = 0
     for begin, end in regions(source, file):
-        kept += source.splitlines()[end_of_last : begin - 1]
-        indent = _indent(source.splitlines()[begin - 1])
+        kept += _lines(source)[end_of_last : begin - 1]
+        indent = _indent(_lines(source)[begin - 1])
         if indent:
             kept.append(f"{indent}raise NotImplementedError")
         end_of_last = end
-    kept += source.splitlines()[end_of_last:]
+    kept += _lines(source)[end_of_last:]
     return "\n".join(kept) + "\n"
 
 
 def hidden_lines(source: str, file: str) -> list[str]:
     """The lines inside the marked regions, without indentation."""
-    lines = source.splitlines()
+    lines = _lines(source)
     return [
         line.strip()
         for begin, end in regions(source, file)
@@ -56,13 +58,13 @@ def hidden_lines(source: str, file: str) -> list[str]:
 def regions(source: str, file: str) -> Iterator[tuple[int, int]]:
     """The line numbers, from 1, of each region's two markers."""
     begin, indent, found = 0, "", False
-    for number, line in enumerate(source.splitlines(), start=1):
+    for number, line in enumerate(_lines(source), start=1):
         marker = line.strip()
         if marker not in (BEGIN, END):
-            if "".join(marker.upper().split()) in ("#BEGINSOLUTION", "#ENDSOLUTION"):
-                raise MarkerError(file, number, f"write `{BEGIN}` or `{END}` exactly")
             if BEGIN in line or END in line:
                 raise MarkerError(file, number, "a marker stands on a line of its own")
+            if MEANT.search(line):
+                raise MarkerError(file, number, f"write `{BEGIN}` or `{END}` exactly")
         elif marker == BEGIN:
             if begin:
                 raise MarkerError(file, number, f"the region of line {begin} is still open")
@@ -78,6 +80,12 @@ def regions(source: str, file: str) -> Iterator[tuple[int, int]]:
         raise MarkerError(file, begin, f"no `{END}` after this line")
     if not found:
         raise MarkerError(file, 1, f"no `{BEGIN}` in this file")
+
+
+def _lines(source: str) -> list[str]:
+    """The lines as Python and editors count them; `splitlines` ends them at more characters."""
+    lines = re.split(r"\r\n?|\n", source)
+    return lines[:-1] if lines[-1] == "" else lines
 
 
 def _indent(line: str) -> str:

@@ -81,19 +81,21 @@ def expect_close(
     """
     wanted = np.asarray(expected, dtype=np.float64)
     if type(actual) in (int, float) and not isinstance(expected, np.ndarray):
-        actual = np.asarray(actual)
+        actual = np.asarray(_as_float(actual))
     expect_shape(name, actual, wanted.shape)
-    got = actual.astype(np.float64)
-    size = scale if scale is not None else float(np.max(np.abs(wanted), initial=0.0))
-    with np.errstate(invalid="ignore"):
-        wrong = ~(np.abs(got - wanted) <= atol + rtol * size)
-    wrong &= ~((got == wanted) & np.isinf(wanted))
+    finite = np.isfinite(wanted)
+    size = scale if scale is not None else float(np.max(np.abs(wanted[finite]), initial=0.0))
+    with np.errstate(all="ignore"):
+        got = actual.astype(np.float64)
+        near = finite & (np.abs(got - wanted) <= atol + rtol * size)
+    wrong = ~(near | (got == wanted))
     if wrong.any():
         index = tuple(int(i) for i in np.argwhere(wrong)[0])
         place = name + (f"[{', '.join(map(str, index))}]" if index else "")
-        raise Unmet(
-            f"{place} should be {number(wanted[index])}; yours is {number(got[index])}", name
-        )
+        should, yours = number(wanted[index]), number(got[index])
+        if float(should) == float(yours):
+            should, yours = repr(float(wanted[index])), repr(float(got[index]))
+        raise Unmet(f"{place} should be {should}; yours is {yours}", name)
 
 
 def expect_equal(name: str, actual: Any, expected: Any) -> None:
@@ -105,8 +107,29 @@ def expect_equal(name: str, actual: Any, expected: Any) -> None:
             index = tuple(int(i) for i in wrong[0])
             place = name + (f"[{', '.join(map(str, index))}]" if index else "")
             raise Unmet(f"{place} should be {expected[index]}; yours is {actual[index]}", name)
-    elif type(actual) is not type(expected) or actual != expected:
+    elif not _equal(actual, expected):
         raise Unmet(f"{name} should be {expected!r}; yours is {described(actual)}", name)
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Exactly equal, types included, also of what is inside."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    return bool(one == other)
+
+
+def _as_float(value: float) -> float:
+    """inf where a whole number is too large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return np.inf if value > 0 else -np.inf
 
 
 def expect_no_gradient(name: str, gradient: Any) -> None:

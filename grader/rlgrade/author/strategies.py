@@ -112,7 +112,9 @@ def tensors(
     table: Array = NUMBERS * (high - low) / 8 + (low + high) / 2
     if low <= 0 <= high:
         table = np.where(NUMBERS >= 0, NUMBERS * high / 4, NUMBERS * -low / 4)
-    table = np.round(table, 4).astype(dtype)
+    digits = max(4, 2 - math.floor(math.log10(high - low))) if high > low else 4
+    # Clipped, for rounding may pass a bound; plus zero, for -0.0 would be shown as such.
+    table = (np.clip(np.round(table, digits), low, high) + 0.0).astype(dtype)
 
     def draw(source: Source) -> Array:
         octets = source.octets(math.prod(shape))

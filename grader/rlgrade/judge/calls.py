@@ -177,6 +177,8 @@ class Link:
         self._ids = itertools.count()
         self._awaited = 0
         self._loaded = False
+        self.level = ""
+        self.missing_walls: dict[str, str] = {}
         name = file.removesuffix(".py")
         self.post({"op": "load", "name": name, "file": file, "source": source})
 
@@ -190,12 +192,18 @@ class Link:
             self._server.wait_until_ready()
             self.deadline = time.monotonic() + self._load_seconds
             try:
+                self._read_hello()
                 understand(self._file, self.receive())
             except BaseException:
                 self.close()
                 raise
             self._loaded = True
         return self
+
+    def _read_hello(self) -> None:
+        """Which walls hold. The worker says it before it has seen the submission."""
+        hello = unpack(self.worker.receive(self.deadline), _Tensors().make)
+        self.level, self.missing_walls = hello["level"], hello["missing"]
 
     @property
     def alive(self) -> bool:
@@ -242,6 +250,8 @@ class _Tensors:
 
     def make(self, blob: Blob) -> Array:
         self.foreign |= blob.kind == "numpy"
+        if blob.dtype == "bool":  # any byte may have come, and `&` and `sum` would see which
+            return np.frombuffer(blob.data, dtype=np.uint8).astype(bool).reshape(blob.shape)
         return np.frombuffer(blob.data, dtype=blob.dtype).reshape(blob.shape).copy()
 
 

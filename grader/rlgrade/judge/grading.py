@@ -23,9 +23,7 @@ from rlgrade.judge.replay import replay_program
 from rlgrade.judge.server import Server, WorkerGone
 from rlgrade.judge.source import Source, parse_source
 from rlgrade.outcome import GraderError, Outcome
-from rlgrade.report import CheckResult, Evidence, Report
-
-SANDBOX = "L1"
+from rlgrade.report import CheckResult, Evidence, Report, harmless
 
 
 @dataclass(frozen=True)
@@ -95,10 +93,10 @@ def grade(
         submission_sha256=hashlib.sha256(data).hexdigest(),
         seed=seed,
         engine_version=__version__,
-        sandbox=SANDBOX,
+        sandbox=run.sandbox,
         seconds=round(time.monotonic() - start, 4),
         checks=results,
-        problem=run.problem,
+        problem=harmless(run.problem),
     )
 
 
@@ -123,6 +121,7 @@ class _Run:
         self.diagnoser = Diagnoser(exercise, everything, self.open_link)
         self.end = float("inf")
         self.explained = 0
+        self.sandbox = ""  # nothing ran
 
     def open_link(self, text: str) -> Link:
         return Link(self.server, self.exercise.file, text, self.settings.load_seconds)
@@ -148,7 +147,7 @@ class _Run:
         if self.link is None:
             return lambda check: self.result(check, Outcome.ERROR, message=self.problem)
         try:
-            self.link.load()
+            self.sandbox = self.link.load().level
             return None
         except SubmissionRaised as raised:
             line = raised.frames[-1][0] if raised.frames else None
@@ -321,12 +320,12 @@ class _Run:
             max_points=share,
             seconds=round(seconds, 4),
             examples=examples,
-            message=message,
+            message=harmless(message),
             line=line,
             counterexample=counterexample or {},
             diagnosis=diagnosis or [],
-            traceback=traceback or [],
-            printed=printed,
+            traceback=[harmless(frame) for frame in traceback or []],
+            printed=harmless(printed),
             evidence=evidence,
         )
 

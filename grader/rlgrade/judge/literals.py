@@ -27,6 +27,8 @@ def plain_arguments(arguments: dict[str, Any]) -> dict[str, str]:
 
 def plain(value: Any) -> str:
     """A value as a person would write it on paper."""
+    if isinstance(value, np.generic):
+        value = np.asarray(value)
     if isinstance(value, np.ndarray):
         if value.size > SHOWN_ENTRIES:
             return f"{value.dtype.name} tensor of shape {list(value.shape)}"
@@ -36,6 +38,8 @@ def plain(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         inner = ", ".join(plain(item) for item in value)
         return f"[{inner}]" if isinstance(value, list) else f"({inner})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {plain(item)}" for key, item in value.items()) + "}"
     return repr(value)
 
 

@@ -14,14 +14,16 @@ import sys
 import tempfile
 import time
 from collections import deque
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
+import rlgrade
 from rlgrade import worker as worker_package
 from rlgrade.channel import ChannelError, frame_size
 from rlgrade.outcome import GraderError, Outcome
-from rlgrade.worker.limits import Limits
+from rlgrade.worker.sandbox import Limits
 
 START_SECONDS = 120.0
 MAX_OUTPUT = 1 << 20
@@ -37,16 +39,35 @@ class WorkerGone(Exception):
         self.reason = reason
 
 
+@dataclass(frozen=True)
+class Exit:
+    """How a worker ended: its wait status, and the CPU time that it had used."""
+
+    status: int
+    cpu_seconds: float
+
+
 class Server:
     """A process that has torch loaded and forks workers. Use as a context manager."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(
+        self, limits: Limits | None = None, hidden: Sequence[Path] = (), highest: str = "L3"
+    ) -> None:
+        """Start the server and return at once.
+
+        Args:
+            limits: what each worker may use.
+            hidden: folders that no worker may read, such as the course; our own package is one.
+            highest: the sandbox level to stop at.
+        """
         self.limits = limits or Limits()
+        self.hidden = [str(path) for path in (*hidden, Path(rlgrade.__file__).parent)]
+        self.highest = highest
         self.scratch = tempfile.mkdtemp(prefix="rlgrade-")
         self.control, theirs = socket.socketpair()
         self._lines = b""
         self._ready = False
-        self._exited: dict[int, int] = {}
+        self._exited: dict[int, Exit] = {}
         self._without_pid: deque[Worker] = deque()
         self.process = self._start(theirs)
 
@@ -56,6 +77,8 @@ class Server:
             "path": [entry for entry in sys.path if entry not in here],
             "control": theirs.fileno(),
             "scratch": self.scratch,
+            "hidden": self.hidden,
+            "highest": self.highest,
             "limits": asdict(self.limits),
         }
         script = Path(worker_package.__file__).with_name("server.py")
@@ -104,8 +127,8 @@ class Server:
             self._read(START_SECONDS)
         return worker.known_pid
 
-    def exit_status(self, pid: int, seconds: float) -> int | None:
-        """The wait status of a worker, if it ends within `seconds`."""
+    def exit_of(self, pid: int, seconds: float) -> Exit | None:
+        """How a worker ended, if it does within `seconds`."""
         deadline = time.monotonic() + seconds
         while pid not in self._exited:
             rest = deadline - time.monotonic()
@@ -136,9 +159,9 @@ class Server:
                 raise GraderError(self._why_not())
             self._lines += data
         line, _, self._lines = self._lines.partition(b"\n")
-        event: dict[str, int] = json.loads(line)
+        event = json.loads(line)
         if "exited" in event:
-            self._exited[event["exited"]] = event["status"]
+            self._exited[event["exited"]] = Exit(event["status"], event["cpu_seconds"])
         if "forked" in event:
             self._without_pid.popleft().known_pid = event["forked"]
         self._ready = True
@@ -279,17 +302,17 @@ class Worker:
 
     def _explain_death(self) -> WorkerGone:
         self._keep_last_words()
-        status = self.server.exit_status(self.pid, 1.0)
-        if status is None:
+        ended = self.server.exit_of(self.pid, 1.0)
+        if ended is None:
             return self._end(Outcome.ERROR, "closed its connection to the grader")
         self.close()
-        if not os.WIFSIGNALED(status):
-            code = os.waitstatus_to_exitcode(status)
-            return WorkerGone(Outcome.ERROR, f"ended the process (exit code {code})")
-        number = os.WTERMSIG(status)
-        if number == signal.SIGXCPU:
-            seconds = self.server.limits.cpu_seconds
+        seconds = self.server.limits.cpu_seconds
+        if ended.cpu_seconds >= seconds:
             return WorkerGone(Outcome.TIMEOUT, f"used more than {seconds} s of CPU time")
+        if not os.WIFSIGNALED(ended.status):
+            code = os.waitstatus_to_exitcode(ended.status)
+            return WorkerGone(Outcome.ERROR, f"ended the process (exit code {code})")
+        number = os.WTERMSIG(ended.status)
         if number == signal.SIGKILL:
             return WorkerGone(Outcome.MEMORY, "was killed by the system, most likely out of memory")
         return WorkerGone(Outcome.ERROR, f"crashed the process ({signal.Signals(number).name})")

@@ -17,24 +17,29 @@ import torch
 
 from rlgrade.channel import ChannelError, Handle, frame_size, pack, unpack
 from rlgrade.worker import tools
-from rlgrade.worker.limits import Limits, give_up
+from rlgrade.worker.sandbox import Limits, Places, enter
 from rlgrade.worker.values import Values, make_tensor
 
 MAX_MESSAGE = 2_000
 
 
-def serve(channel: int, output: int, limits: Limits, scratch: str) -> None:
-    """Answer on `channel` until it closes; standard output and error go to `output`."""
+def serve(channel: int, output: int, limits: Limits, places: Places, highest: str) -> None:
+    """Put up the walls, say which hold, then answer on `channel` until it closes.
+
+    Standard output and error go to `output`.
+    """
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    give_up(limits, {0, 1, 2, channel}, scratch)
+    walls = enter(limits, places, {0, 1, 2, channel}, highest)
     sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="replace")
     sys.stderr = os.fdopen(2, "w", buffering=1, encoding="utf-8", errors="replace")
     with socket.socket(fileno=channel) as connection:
         stream = os.fdopen(os.dup(channel), "rb", buffering=1 << 16)
+        hello = {"level": walls.level, "missing": walls.missing}
         worker = Worker()
+        connection.sendall(pack(hello, worker.values.to_blob))
         while (frame := read_frame(stream)) is not None:
             connection.sendall(worker.answer(frame))
 

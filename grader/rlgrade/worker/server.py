@@ -5,7 +5,7 @@ solution and no submission: a fork copies memory.
 
 On the control socket a request is one byte with two descriptors attached, the worker's channel and
 its output; the answers are lines of JSON: {"ready": pid}, {"forked": pid}, {"exited": pid,
-"status": wait status}. When the control socket closes, every worker is killed.
+"status": wait status, "cpu_seconds": used}. When the control socket closes, every worker is killed.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=settings["control"])
     _warm_up()
-    from rlgrade.worker.limits import Limits
+    from rlgrade.worker.sandbox import Limits, Places, readable_places
     from rlgrade.worker.serve import serve
 
     limits = Limits(**settings["limits"])
+    readable = readable_places(settings["path"], settings["hidden"])
 
     def work(channel: int, output: int, scratch: str) -> None:
-        serve(channel, output, limits, scratch)
+        serve(channel, output, limits, Places(readable, scratch), settings["highest"])
 
     gc.collect()
     gc.freeze()
@@ -125,11 +126,12 @@ class _Server:
 
     def reap(self) -> None:
         while self.workers:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, used = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return
             shutil.rmtree(self.workers.pop(pid), ignore_errors=True)
-            _tell(self.control, {"exited": pid, "status": status})
+            cpu_seconds = used.ru_utime + used.ru_stime
+            _tell(self.control, {"exited": pid, "status": status, "cpu_seconds": cpu_seconds})
 
     def kill_all(self) -> None:
         for pid in self.workers:

@@ -1,0 +1,124 @@
+"""REINFORCE: make actions likelier in proportion to the return that followed them.
+
+A policy over A actions is given by its logits, real numbers on the last axis of a tensor;
+pi = softmax(logits). Log-probabilities and entropies are in nats. A batch holds B episodes of at
+most T steps, time last; `mask` says which steps count.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+def action_log_probs(logits: Tensor, actions: Tensor) -> Tensor:
+    """The log-probability of each action that was taken.
+
+        log pi(a) = logits[a] - log(sum over b of exp(logits[b]))
+
+    It stays finite wherever the logits are, also where pi(a) itself is too small for a float.
+    Source: Sutton and Barto (2018), equation 13.2.
+
+    Args:
+        logits: [..., A] float, any finite numbers; no unit.
+        actions: [...] int64, each from 0 to A - 1.
+
+    Returns:
+        [...] float, in nats. Carries gradient to `logits`. Float64 in, float64 out.
+
+    Raises:
+        ValueError: the shape of `actions` is not that of `logits` without its last axis.
+    """
+    raise NotImplementedError
+
+
+def sample_actions(logits: Tensor, *, generator: torch.Generator) -> Tensor:
+    """One action for each row of logits, drawn from the policy.
+
+        a ~ softmax(logits)
+
+    Entries are drawn independently of each other. All randomness comes from `generator`: the same
+    state gives the same actions, and every call moves the state on.
+    Source: Sutton and Barto (2018), section 13.1.
+
+    Args:
+        logits: [..., A] float, any finite numbers; no unit. May require gradient.
+        generator: where the randomness comes from.
+
+    Returns:
+        [...] int64, each from 0 to A - 1.
+    """
+    raise NotImplementedError
+
+
+def policy_entropy(logits: Tensor) -> Tensor:
+    """How undecided the policy is.
+
+        H = - sum over a of pi(a) * log pi(a),   with 0 log 0 = 0
+
+    From 0, one action is certain, to log A, all are equally likely. The value and its gradient
+    stay finite where a probability underflows to 0.
+    Source: Shannon (1948), section 6; Mnih et al. (arXiv:1602.01783), section 4, for its use.
+
+    Args:
+        logits: [..., A] float, any finite numbers; no unit.
+
+    Returns:
+        [...] float, in nats. Carries gradient to `logits`. Float64 in, float64 out.
+    """
+    raise NotImplementedError
+
+
+def reinforce_loss(log_probs: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
+    """The number whose gradient is minus the policy gradient, estimated from B episodes.
+
+        L = - 1/B * sum over episodes b, sum over counted steps t of log_probs[b, t] * returns[b, t]
+
+    The returns are constants: no gradient reaches them. There is no factor gamma^t, and nothing is
+    divided by the number of steps. An episode without a counted step adds 0 and still counts in B.
+    Only the gradient of L means anything; its value need not fall while the policy improves.
+    Source: Williams (1992), theorem 2; Sutton and Barto (2018), section 13.3 at gamma = 1.
+
+    Args:
+        log_probs: [B, T] float, log pi(a[t] | s[t]) of the actions taken, in nats.
+        returns: [B, T] float or int, the reward from step t on, in reward units.
+        mask: [B, T] bool, True where a step counts. Elsewhere the other two hold finite numbers
+            that mean nothing.
+
+    Returns:
+        [] float, in nats times reward units. Carries gradient to `log_probs`. The dtype of
+        `log_probs`.
+
+    Raises:
+        ValueError: `log_probs` is not [B, T], or the shape of another argument differs from it.
+    """
+    raise NotImplementedError
+
+
+def reinforce_update(
+    policy: nn.Module, optimizer: torch.optim.Optimizer, batch: dict[str, Tensor]
+) -> float:
+    """Improve the policy by one optimiser step on the loss of a batch.
+
+        theta <- theta - learning rate * gradient of L(theta)       for plain gradient descent
+
+    Gradients that something else left in the parameters have no part in the step.
+    Source: Sutton and Barto (2018), section 13.3, once for a whole batch.
+
+    Args:
+        policy: maps observations [B, T, O] to logits [B, T, A].
+        optimizer: holds exactly the parameters of `policy`.
+        batch: what happened in B episodes under this policy, under these keys:
+            observations: [B, T, O] float, what the policy saw before it acted.
+            actions: [B, T] int64, each from 0 to A - 1, also where a step does not count.
+            returns: [B, T] float or int, the reward from step t on, in reward units.
+            mask: [B, T] bool, True where a step counts. Elsewhere the others mean nothing.
+
+    Returns:
+        The loss of the batch before the step, as a Python float, in nats times reward units.
+
+    Raises:
+        ValueError: the actions, returns or mask of `batch` do not have the shape [B, T], as in
+            `action_log_probs` and `reinforce_loss`.
+    """
+    raise NotImplementedError
+
+

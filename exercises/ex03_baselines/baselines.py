@@ -1,0 +1,154 @@
+"""What to subtract from a return before it weighs a gradient.
+
+A baseline is compared with what came; the difference is the weight of the sample's log-prob. No
+baseline here carries gradient, and none is a loss but `value_baseline_loss`. Samples are rows
+`[N]`, in the order they were drawn; steps of padded episodes are `[B, T]` with a mask.
+"""
+
+import torch
+from torch import Tensor
+
+
+def moving_average_baseline(returns: Tensor, *, decay: float, initial: float = 0.0) -> Tensor:
+    """What was expected of each sample, going by the samples before it.
+
+        b[0] = initial,   b[i + 1] = decay * b[i] + (1 - decay) * R[i]
+
+    Entry i is b[i], the average in force before R[i] is seen. The average is not corrected for its
+    start.
+    Source: Sutton and Barto, Reinforcement Learning (2018), equation 2.5 with step 1 - decay;
+    used as a baseline in section 2.8.
+
+    Args:
+        returns: [N] float or int, in reward units, oldest first.
+        decay: from 0 (the return before) to 1 (never moves), both included; no unit.
+        initial: what is expected of the first sample, in reward units.
+
+    Returns:
+        [N] float, in reward units, without gradient. A float dtype is kept; integer returns give
+        torch's default float dtype.
+
+    Raises:
+        ValueError: `returns` is not [N].
+    """
+    raise NotImplementedError
+
+
+def batch_mean_baseline(returns: Tensor) -> Tensor:
+    """The mean return of the batch, the sample's own included, once for each sample.
+
+        b[i] = (R[0] + ... + R[N - 1]) / N
+
+    With independent samples the expected gradient comes out 1 - 1/N times too short.
+    Source: Williams, Simple Statistical Gradient-Following Algorithms (1992), section 4, for
+    baselines; Kool et al., Buy 4 REINFORCE Samples (2019), for the role of the own sample.
+
+    Args:
+        returns: [N] float or int, in reward units.
+
+    Returns:
+        [N] float, in reward units, without gradient; all entries equal. A float dtype is kept;
+        integer returns give torch's default float dtype.
+
+    Raises:
+        ValueError: `returns` is not [N].
+    """
+    raise NotImplementedError
+
+
+def leave_one_out_baseline(returns: Tensor) -> Tensor:
+    """The mean return of all the other samples.
+
+        b[i] = sum over j != i of R[j] / (N - 1),   and 0 if N = 1
+
+    A single sample has no others, hence no baseline.
+    Source: Ahmadian et al., Back to Basics (arXiv:2402.14740), the RLOO estimator; Kool et al.,
+    Buy 4 REINFORCE Samples (2019).
+
+    Args:
+        returns: [N] float or int, in reward units.
+
+    Returns:
+        [N] float, in reward units, without gradient. A float dtype is kept; integer returns give
+        torch's default float dtype.
+
+    Raises:
+        ValueError: `returns` is not [N].
+    """
+    raise NotImplementedError
+
+
+def value_baseline_loss(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
+    """How far a learned baseline is from the returns: half the mean squared error.
+
+        loss = 1/2 * mean over counted (b, t) of (V[b, t] - G[b, t])^2
+
+    One mean over all counted entries of the batch, so every step weighs the same, whichever
+    episode it belongs to. Without a counted entry the loss is 0; it can still be backpropagated,
+    and its gradient is 0.
+    Source: Sutton and Barto, Reinforcement Learning (2018), sections 9.1 and 13.4.
+
+    Args:
+        values: [B, T] float, V(s[t]) in reward units.
+        returns: [B, T] float or int, in reward units; the target. No gradient flows into it.
+        mask: [B, T] bool, True where a step counts. Nothing elsewhere matters.
+
+    Returns:
+        [] in squared reward units, the dtype of `values`; minimised.
+
+    Raises:
+        ValueError: the shape of `returns` or of `mask` differs from that of `values`.
+    """
+    raise NotImplementedError
+
+
+def variance_minimising_baseline(scores: Tensor, returns: Tensor) -> Tensor:
+    """The one number whose subtraction leaves the gradient estimate the least variance.
+
+        b* = sum over i of |s[i]|^2 R[i]  /  sum over i of |s[i]|^2
+
+    The variance is the trace of the covariance of s * (R - b), and s has expectation zero. The
+    sums are estimates from these samples; nothing is added to the divisor, so the unit of the
+    scores does not matter. Where all scores are zero every number is as good, and b* is 0.
+    Source: Greensmith, Bartlett and Baxter, Variance Reduction Techniques for Gradient Estimates
+    in Reinforcement Learning (JMLR 5, 2004), on optimal constant baselines.
+
+    Args:
+        scores: [N, K] float, one sample a row: the gradient of its log-prob with respect to K
+            parameters.
+        returns: [N] float or int, in reward units.
+
+    Returns:
+        [] in reward units, the dtype of `scores`, without gradient.
+
+    Raises:
+        ValueError: `scores` is not [N, K], or `returns` is not [N] with the same N.
+    """
+    raise NotImplementedError
+
+
+def normalise_advantages(advantages: Tensor, mask: Tensor, *, eps: float = 1e-8) -> Tensor:
+    """Advantages with mean zero and standard deviation one over all counted steps of the batch.
+
+        A'[b, t] = (A[b, t] - mean) / (std + eps) where counted, 0 elsewhere
+
+    `std` divides by n - 1, n being the number of counted entries. One counted entry, or any number
+    of equal ones, come out as exactly 0, although their sum may be rounded.
+    Source: Andrychowicz et al., What Matters in On-Policy Reinforcement Learning
+    (arXiv:2006.05990), on advantage normalisation; divisor and eps as in CleanRL and
+    Stable-Baselines3.
+
+    Args:
+        advantages: [B, T] float, in reward units.
+        mask: [B, T] bool, True where a step counts. Nothing elsewhere matters.
+        eps: above 0, in reward units; added to the standard deviation.
+
+    Returns:
+        [B, T] the dtype of `advantages`, no unit, without gradient.
+
+    Raises:
+        ValueError: the shape of `mask` differs from that of `advantages`.
+    """
+    raise NotImplementedError
+
+

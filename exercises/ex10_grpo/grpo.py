@@ -1,0 +1,151 @@
+"""Group-relative policy optimisation: advantages without a critic, and the loss they go into.
+
+Each of P prompts is answered G times. The G completions of one prompt are a group, and they are
+one another's baseline. The loss takes all B = P * G completions at once, as rows of T tokens.
+"""
+
+import torch
+from torch import Tensor
+
+
+def dr_grpo_advantages(rewards: Tensor) -> Tensor:
+    """How much better each completion is than the average of its group.
+
+        A[p, g] = r[p, g] - mean(r[p])
+
+    Nothing is divided by a standard deviation. A tied group, one whose rewards are all the same
+    number, gives exactly zero, although in float32 the mean of equal numbers need not be that
+    number.
+    Source: Liu et al., Understanding R1-Zero-Like Training (arXiv:2503.20783), section 3.2.
+
+    Args:
+        rewards: [P, G] float or int, in reward units; row p has the rewards of prompt p.
+
+    Returns:
+        [P, G] float, in reward units. The dtype of `rewards`, or torch's default float where that
+        is an integer dtype. Carries no gradient.
+
+    Raises:
+        ValueError: `rewards` is not [P, G] with G at least 2.
+    """
+    raise NotImplementedError
+
+
+def leave_one_out_advantages(rewards: Tensor) -> Tensor:
+    """How much better each completion is than the average of the others in its group (RLOO).
+
+        A[p, g] = r[p, g] - mean of r[p, h] over all h other than g
+
+    A tied group gives exactly zero.
+    Source: Ahmadian et al., Back to Basics (arXiv:2402.14740), section 3.3.
+
+    Args:
+        rewards: [P, G] float or int, in reward units; row p has the rewards of prompt p.
+
+    Returns:
+        [P, G] float, in reward units. The dtype of `rewards`, or torch's default float where that
+        is an integer dtype. Carries no gradient.
+
+    Raises:
+        ValueError: `rewards` is not [P, G] with G at least 2.
+    """
+    raise NotImplementedError
+
+
+def group_advantages(rewards: Tensor, *, eps: float = 1e-4) -> Tensor:
+    """How many standard deviations each completion lies above the average of its group (GRPO).
+
+        A[p, g] = (r[p, g] - mean(r[p])) / (std(r[p]) + eps)
+
+    `std` divides the sum of squares by G - 1, and `eps` is added to the std, not to the variance.
+    A tied group gives exactly zero.
+    Source: Shao et al., DeepSeekMath (arXiv:2402.03300), section 4.1.2.
+
+    Args:
+        rewards: [P, G] float or int, in reward units; row p has the rewards of prompt p.
+        eps: above 0, in reward units.
+
+    Returns:
+        [P, G] float, no unit. The dtype of `rewards`, or torch's default float where that is an
+        integer dtype. Carries no gradient.
+
+    Raises:
+        ValueError: `rewards` is not [P, G] with G at least 2.
+    """
+    raise NotImplementedError
+
+
+def group_signal(rewards: Tensor) -> Tensor:
+    """Which share of the groups can teach anything: those whose rewards are not all equal.
+
+        signal = (number of groups with at least two different rewards) / P
+
+    Source: Yu et al., DAPO (arXiv:2503.14476), section 3.2, on dynamic sampling.
+
+    Args:
+        rewards: [P, G] float or int, in reward units; any numbers, not only 0 and 1.
+
+    Returns:
+        [] float, from 0 to 1.
+
+    Raises:
+        ValueError: `rewards` is not [P, G] with G at least 2.
+    """
+    raise NotImplementedError
+
+
+def grpo_loss(
+    log_probs: Tensor,
+    old_log_probs: Tensor,
+    ref_log_probs: Tensor,
+    advantages: Tensor,
+    mask: Tensor,
+    *,
+    epsilon: float,
+    beta: float,
+    aggregation: str,
+    constant: float | None = None,
+) -> Tensor:
+    """The loss of GRPO: clipped surrogate plus KL penalty, token by token, then aggregated.
+
+        ratio[b, t] = exp(log_probs[b, t] - old_log_probs[b, t])
+        gap[b, t]   = ref_log_probs[b, t] - log_probs[b, t]
+        k3[b, t]    = exp(gap[b, t]) - gap[b, t] - 1
+        loss[b, t]  = -min(ratio * A[b], clip(ratio, 1 - epsilon, 1 + epsilon) * A[b]) + beta * k3
+
+    Only tokens under the mask count; whatever stands elsewhere, also 1e6, changes neither the loss
+    nor any gradient. The tokens' losses become one number in one of three ways:
+
+        "token_mean"     their sum over the batch / the number of counted tokens in the batch
+        "sequence_mean"  the mean over all B rows of each row's own token mean
+        "constant"       their sum over the batch / (B * constant)
+
+    A row without a counted token adds 0 and is still one of the B rows. A batch without any gives
+    0. The advantages are used as they come: nothing is normalised here.
+    Source: Shao et al., DeepSeekMath (arXiv:2402.03300), equations 3 and 4; "constant" from Liu et
+    al., Understanding R1-Zero-Like Training (arXiv:2503.20783), section 3.2.
+
+    Args:
+        log_probs: [B, T] float, nats, of the policy that is trained; the only input that gets
+            gradient.
+        old_log_probs: [B, T] float, nats, of the policy that wrote the completions.
+        ref_log_probs: [B, T] float, nats, of the reference policy.
+        advantages: [B] float, one for each completion.
+        mask: [B, T] bool, True where a token counts.
+        epsilon: half-width of the clip, above 0.
+        beta: coefficient of the KL penalty, at least 0.
+        aggregation: "token_mean", "sequence_mean" or "constant".
+        constant: above 0, in tokens, usually the longest completion allowed; needed by
+            "constant", read by no other aggregation.
+
+    Returns:
+        [] float, to be minimised. Float64 in, float64 out.
+
+    Raises:
+        ValueError: the shape of `old_log_probs`, `ref_log_probs` or `mask` is not that of
+            `log_probs`; `advantages` is not [B]; `aggregation` is none of the three; `constant` is
+            missing where it is needed.
+    """
+    raise NotImplementedError
+
+

@@ -1,0 +1,726 @@
+"""The promises of ex04_actor_critic.
+
+The oracles are closed forms in float64: softmax scores, backpropagation by hand, and a small MDP
+whose values and advantages are solved for.
+"""
+
+from dataclasses import dataclass, make_dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from rlgrade.author import (
+    Array,
+    Draw,
+    Strategy,
+    check,
+    discounts,
+    distinct_sizes,
+    expect,
+    expect_close,
+    expect_dtype,
+    expect_equal,
+    expect_no_gradient,
+    expect_raises,
+    expect_shape,
+    given,
+    integer_tensors,
+    one_of,
+    rollouts,
+    strategy,
+    tensors,
+)
+
+ARGUMENTS = {
+    "td_targets": ("rewards", "next_values", "terminated"),
+    "td_errors": ("rewards", "values", "next_values", "terminated"),
+    "actor_loss": ("log_probs", "advantages"),
+    "critic_loss": ("values", "targets"),
+    "actor_critic_loss": ("logits", "actions", "values", "targets"),
+}
+OPTIONS = {
+    "td_targets": {"discount": 0.5},
+    "td_errors": {"discount": 0.5},
+    "actor_critic_loss": {"value_coefficient": 2.0, "entropy_coefficient": 0.5},
+}
+WITHOUT_GRADIENT = ("terminated", "actions")  # bool and int64
+TD_FUNCTIONS = ("td_targets", "td_errors")
+INPUTS = {name: make_dataclass(name, names, frozen=True) for name, names in ARGUMENTS.items()}
+CALLS = {
+    name: make_dataclass(name, ("function", *names), frozen=True)
+    for name, names in ARGUMENTS.items()
+}
+GAINS = {"trunk": np.sqrt(2.0), "actor head": 0.01, "critic head": 1.0}
+
+
+# What the functions should return.
+
+
+def true_targets(rewards: Array, next_values: Array, terminated: Array, discount: float) -> Array:
+    """r[t] + discount * V(s[t + 1]), or r[t] alone after termination."""
+    going_on = rewards.astype(float) + discount * next_values.astype(float)
+    return np.where(terminated, rewards.astype(float), going_on)
+
+
+def scores(logits: Array, actions: Array) -> tuple[Array, Array]:
+    """[...]: log pi(a), and [..., A]: its gradient, e_a - p."""
+    exact = logits.astype(float)
+    log_total = np.logaddexp.reduce(exact, axis=-1, keepdims=True)
+    chosen = np.eye(exact.shape[-1])[actions]
+    return (chosen * exact).sum(axis=-1) - log_total[..., 0], chosen - np.exp(exact - log_total)
+
+
+def entropies(logits: Array) -> tuple[Array, Array]:
+    """[...]: H = log Z - E[z], and [..., A]: its gradient, -p * (z - E[z])."""
+    exact = logits.astype(float)
+    log_total = np.logaddexp.reduce(exact, axis=-1, keepdims=True)
+    probs = np.exp(exact - log_total)
+    mean = (probs * exact).sum(axis=-1, keepdims=True)
+    return (log_total - mean)[..., 0], -probs * (exact - mean)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A combined loss and its gradients."""
+
+    value: float
+    logits: Array
+    values: Array
+
+
+def true_loss(batch: Any, value_coefficient: float, entropy_coefficient: float) -> Loss:
+    """The combined loss of a batch in closed form."""
+    steps = batch.actions.size
+    errors = batch.targets.astype(float) - batch.values.astype(float)
+    log_probs, of_log_probs = scores(batch.logits, batch.actions)
+    entropy, of_entropy = entropies(batch.logits)
+    parts = -errors * log_probs
+    parts += value_coefficient * errors**2 / 2
+    parts -= entropy_coefficient * entropy
+    of_logits = -errors[..., None] * of_log_probs - entropy_coefficient * of_entropy
+    return Loss(parts.sum() / steps, of_logits / steps, -value_coefficient * errors / steps)
+
+
+def expect_loss(submission: Any, batch: Any, *coefficients: float) -> None:
+    """The combined loss has the right value, and the right gradients of logits and values."""
+    loss = differentiated_loss(submission, batch, *coefficients)
+    truth = true_loss(batch, *coefficients)
+    expect_close("actor_critic_loss", loss.value, truth.value)
+    expect_gradient("logits", loss.gradients["logits"], truth.logits)
+    expect_gradient("values", loss.gradients["values"], truth.values)
+
+
+def differentiated_loss(submission: Any, batch: Any, *coefficients: float) -> Any:
+    """The submission's combined loss, with the gradients of logits and values."""
+    return submission.actor_critic_loss.gradients(
+        "logits",
+        "values",
+        **vars(batch),
+        value_coefficient=coefficients[0],
+        entropy_coefficient=coefficients[1],
+    )
+
+
+def expect_gradient(name: str, gradient: Any, truth: Array) -> None:
+    """The gradient is the oracle's. None counts as zero."""
+    if gradient is None:
+        gradient = np.zeros(truth.shape)
+    expect_close(f"the gradient of {name}", gradient, truth)
+
+
+# Batches of steps.
+
+
+def tensor_of(name: str, lead: tuple[int, ...], actions: int) -> Strategy[Array]:
+    """One argument of the functions, by its name."""
+    if name == "logits":
+        return tensors(*lead, actions)
+    if name == "actions":
+        return integer_tensors(*lead, low=0, high=actions - 1)
+    if name == "terminated":
+        return integer_tensors(*lead, low=0, high=2).map(lambda octets: octets == 1)
+    return tensors(*lead, high=0.0) if name == "log_probs" else tensors(*lead)
+
+
+@strategy
+def steps_for(draw: Draw, function: str) -> Any:
+    """The tensors that a function takes, of shape [T] or [B, T] with B, T and A all different."""
+    return INPUTS[function](**draw(tensors_for(function)))
+
+
+@strategy
+def tensors_for(draw: Draw, function: str) -> dict[str, Array]:
+    """The arguments of a function; those of shape [B, T] have gaps in memory."""
+    actions, t, b = draw(distinct_sizes((2, 4), (1, 4), (1, 3)))
+    lead = draw(one_of((t,), (b, t)))
+    drawn = {name: draw(tensor_of(name, lead, actions)) for name in ARGUMENTS[function]}
+    return {name: np.asfortranarray(array) for name, array in drawn.items()}
+
+
+@strategy
+def calls(draw: Draw, *functions: str, dtype: str = "") -> Any:
+    """A function and what it takes; with `dtype` float64, numbers that float32 cannot hold."""
+    function = draw(one_of(*functions))
+    drawn = draw(tensors_for(function))
+    if dtype:
+        floats = [name for name in drawn if name not in WITHOUT_GRADIENT]
+        drawn |= {name: drawn[name].astype(dtype) / 3 for name in floats}
+    return CALLS[function](function, **drawn)
+
+
+def going_on(steps: Any) -> Any:
+    """The same steps, none of them terminated."""
+    return replace(steps, terminated=np.zeros_like(steps.terminated))
+
+
+def extreme(batch: Any) -> Any:
+    """The same batch with logits fifty times as large."""
+    return replace(batch, logits=batch.logits * np.float32(50.0))
+
+
+def without_errors(batch: Any) -> Any:
+    """The same batch where the critic is right."""
+    return replace(batch, targets=batch.values)
+
+
+def arguments_of(call: Any) -> dict[str, Any]:
+    """The keyword arguments of a call."""
+    fields = {name: getattr(call, name) for name in ARGUMENTS[call.function]}
+    return fields | OPTIONS.get(call.function, {})
+
+
+def truth_of(call: Any) -> Any:
+    """What a call should return."""
+    if call.function == "actor_loss":
+        return -(call.log_probs * call.advantages).mean()
+    if call.function == "critic_loss":
+        return ((call.values - call.targets) ** 2).mean() / 2
+    if call.function == "actor_critic_loss":
+        return true_loss(call, *OPTIONS[call.function].values()).value
+    targets = true_targets(
+        call.rewards, call.next_values, call.terminated, OPTIONS[call.function]["discount"]
+    )
+    return targets - call.values if call.function == "td_errors" else targets
+
+
+# Networks.
+
+
+@dataclass(frozen=True)
+class Network:
+    """The parameters of an ActorCritic and what it looks at."""
+
+    observations: Array
+    trunk_weight: Array
+    trunk_bias: Array
+    actor_weight: Array
+    actor_bias: Array
+    critic_weight: Array
+    critic_bias: Array
+
+    @property
+    def parameters(self) -> dict[str, Array]:
+        """The parameters, by the names of the layers."""
+        return {
+            f"{layer}'s {part}": getattr(self, f"{layer.partition(' ')[0]}_{part}")
+            for layer in GAINS
+            for part in ("weight", "bias")
+        }
+
+    @property
+    def hidden(self) -> Array:
+        """[..., H]: what the heads read."""
+        exact = self.observations.astype(float)
+        return np.tanh(exact @ self.trunk_weight.T + self.trunk_bias)
+
+    def backward(self, of_logits: Array, of_values: Array) -> dict[str, Array]:
+        """The gradients of the parameters, from those of both outputs: [..., A] and [...]."""
+        rows = self.observations.astype(float).reshape(-1, self.observations.shape[-1])
+        hidden = self.hidden.reshape(len(rows), -1)
+        of_logits = of_logits.reshape(len(rows), -1)
+        of_values = of_values.reshape(len(rows), 1)
+        of_hidden = of_logits @ self.actor_weight + of_values @ self.critic_weight
+        of_sums = of_hidden * (1 - hidden**2)
+        return {
+            "trunk's weight": of_sums.T @ rows,
+            "trunk's bias": of_sums.sum(axis=0),
+            "actor head's weight": of_logits.T @ hidden,
+            "actor head's bias": of_logits.sum(axis=0),
+            "critic head's weight": of_values.T @ hidden,
+            "critic head's bias": of_values.sum(axis=0),
+        }
+
+
+LEADS = one_of("", "T", "1", "BT", "1T", "B1")
+
+
+@strategy
+def networks(draw: Draw, leads: Strategy[str] = LEADS) -> Network:
+    """Networks with drawn parameters and observations; O, A, H, B and T are all different."""
+    o, a, h, t, b = draw(distinct_sizes((1, 3), (2, 3), (2, 4), (2, 3), (2, 3)))
+    lead = tuple({"B": b, "T": t, "1": 1}[axis] for axis in draw(leads))
+    small = {"low": -1.0, "high": 1.0}
+    return Network(
+        observations=draw(tensors(*lead, o, low=-2.0, high=2.0)),
+        trunk_weight=draw(tensors(h, o, **small)),
+        trunk_bias=draw(tensors(h, **small)),
+        actor_weight=draw(tensors(a, h, **small)),
+        actor_bias=draw(tensors(a, **small)),
+        critic_weight=draw(tensors(1, h, **small)),
+        critic_bias=draw(tensors(1, **small)),
+    )
+
+
+def fresh(submission: Any, o: int, a: int, h: int) -> Any:
+    """A new network of the submission."""
+    return submission.ActorCritic(o, a, hidden_size=h)
+
+
+def outputs_of(model: Any, observations: Array) -> tuple[Array, Array]:
+    """Logits and values of the submission's network, of the right shapes."""
+    answer = model(observations)
+    pair = isinstance(answer, (tuple, list)) and len(answer) == 2
+    expect(pair, "ActorCritic should return two tensors, (logits, values)")
+    return answer[0], answer[1]
+
+
+def layers_of(submission: Any, model: Any, o: int, a: int, h: int) -> dict[str, str]:
+    """The submission's own name of each layer's weight and bias, found by its shape."""
+    wanted = {
+        "trunk's weight": (h, o),
+        "trunk's bias": (h,),
+        "actor head's weight": (a, h),
+        "actor head's bias": (a,),
+        "critic head's weight": (1, h),
+        "critic head's bias": (1,),
+    }
+    shapes = {name: array.shape for name, array in parameters_of(submission, model).items()}
+    expect(
+        sorted(shapes.values()) == sorted(wanted.values()),
+        "the parameters should be the weights [out, in] and biases [out] of three linear layers, "
+        f"{listed(wanted.values())}; yours have the shapes {listed(shapes.values())}",
+        "the parameters",
+    )
+    by_shape = {shape: name for name, shape in shapes.items()}
+    return {layer: by_shape[shape] for layer, shape in wanted.items()}
+
+
+def listed(shapes: Any) -> str:
+    """Shapes in words."""
+    return ", ".join(str(list(shape)) for shape in sorted(shapes)) or "none"
+
+
+def parameters_of(submission: Any, model: Any) -> dict[str, Array]:
+    """A copy of the parameters, by the submission's own names."""
+    return submission.tools.parameters(model)
+
+
+def built(submission: Any, network: Network) -> tuple[Any, dict[str, str]]:
+    """The submission's network with the drawn parameters, and its names for them."""
+    o, a, h = network.observations.shape[-1], len(network.actor_bias), len(network.trunk_bias)
+    model = fresh(submission, o, a, h)
+    names = layers_of(submission, model, o, a, h)
+    values = {names[layer]: value for layer, value in network.parameters.items()}
+    submission.tools.set_parameters(model, values)
+    return model, names
+
+
+def sizes() -> Strategy[tuple[int, ...]]:
+    """O, A and H, all different, with O above and below H."""
+    return distinct_sizes((2, 6), (2, 4), (3, 5))
+
+
+# The network.
+
+
+@check("gives logits [..., A] and values [...], without a trailing axis of 1")
+@given(network=networks(), examples=25)
+def shapes_of_the_outputs(submission, network):
+    lead, a = network.observations.shape[:-1], len(network.actor_bias)
+    model = fresh(submission, network.observations.shape[-1], a, len(network.trunk_bias))
+    logits, values = outputs_of(model, network.observations)
+    expect_shape("logits", logits, (*lead, a))
+    expect_shape("values", values, lead)
+
+
+@check("reads logits and values off one shared tanh layer", needs="shapes_of_the_outputs")
+@given(network=networks(), examples=20)
+def two_heads_on_one_trunk(submission, network):
+    model, _ = built(submission, network)
+    logits, values = outputs_of(model, network.observations)
+    expect_close("logits", logits, network.hidden @ network.actor_weight.T + network.actor_bias)
+    of_critic = network.hidden @ network.critic_weight[0] + network.critic_bias[0]
+    expect_close("values", values, of_critic)
+
+
+@check("starts with all biases at zero")
+@given(sizes=sizes(), examples=10)
+def biases_start_at_zero(submission, sizes):
+    model = fresh(submission, *sizes)
+    names = layers_of(submission, model, *sizes)
+    parameters = parameters_of(submission, model)
+    for layer in GAINS:
+        bias = parameters[names[f"{layer}'s bias"]]
+        expect_equal(f"the {layer}'s bias", bias, np.zeros(bias.shape))
+
+
+@check("starts with orthogonal weights: gain sqrt(2), 0.01 for the actor, 1 for the critic")
+@given(sizes=sizes(), examples=15)
+def weights_start_orthogonal(submission, sizes):
+    model = fresh(submission, *sizes)
+    names = layers_of(submission, model, *sizes)
+    parameters = parameters_of(submission, model)
+    for layer, gain in GAINS.items():
+        weight = parameters[names[f"{layer}'s weight"]].astype(float)
+        singular = np.linalg.svd(weight, compute_uv=False)
+        wanted = np.full(singular.shape, gain)
+        expect_close(f"singular values of the {layer}'s weight", singular, wanted, atol=1e-7)
+
+
+@check("draws new weights for every new network", needs="weights_start_orthogonal")
+@given(sizes=sizes(), examples=10)
+def weights_start_random(submission, sizes):
+    one = parameters_of(submission, fresh(submission, *sizes))
+    other = parameters_of(submission, fresh(submission, *sizes))
+    same = [name for name in one if one[name].ndim == 2 and np.array_equal(one[name], other[name])]
+    expect(not same, f"two new networks should differ; yours have the same {', '.join(same)}")
+
+
+# Targets and errors.
+
+
+@check("aims at the reward plus the discounted next value")
+@given(steps=steps_for("td_targets").map(going_on), discount=discounts(), examples=40)
+def target_of_a_step(submission, steps, discount):
+    targets = submission.td_targets(**vars(steps), discount=discount)
+    expect_close("td_targets", targets, true_targets(**vars(steps), discount=discount))
+
+
+@check("measures the TD error from the value to the target")
+@given(steps=steps_for("td_errors").map(going_on), discount=discounts(), examples=40)
+def error_of_a_step(submission, steps, discount):
+    errors = submission.td_errors(**vars(steps), discount=discount)
+    targets = true_targets(steps.rewards, steps.next_values, steps.terminated, discount)
+    expect_close("td_errors", errors, targets - steps.values)
+
+
+@check("gives a terminal state the value 0, whatever stands in next_values")
+@given(
+    function=one_of(*TD_FUNCTIONS),
+    steps=steps_for("td_errors"),
+    garbage=one_of(1.0, 1e6, -1e6),
+    discount=discounts(),
+    examples=40,
+)
+def terminal_states_are_worth_nothing(submission, function, steps, garbage, discount):
+    next_values = np.where(steps.terminated, np.float32(garbage), steps.next_values)
+    given_ = vars(steps) | {"next_values": next_values}
+    values = given_["values"] if function == "td_errors" else given_.pop("values") * 0
+    answer = getattr(submission, function)(**given_, discount=discount)
+    targets = true_targets(steps.rewards, next_values, steps.terminated, discount)
+    expect_close(function, answer, targets - values)
+
+
+@check("keeps the value of the final observation where a rollout was cut off")
+@given(
+    function=one_of(*TD_FUNCTIONS),
+    rollout=rollouts(batch=(1, 3)),
+    discount=discounts(),
+    examples=40,
+)
+def truncation_keeps_the_final_value(submission, function, rollout, discount):
+    given_ = {name: getattr(rollout, name) for name in ARGUMENTS[function]}
+    answer = getattr(submission, function)(**given_, discount=discount)
+    targets = true_targets(rollout.rewards, rollout.next_values, rollout.terminated, discount)
+    expect_close(function, answer, targets - rollout.values * (function == "td_errors"))
+
+
+@dataclass(frozen=True)
+class Process:
+    """A Markov decision process and a policy. Outcome k < S is state k, outcome S is the end."""
+
+    rewards: Array  # [S, A, S + 1]
+    outcome_probs: Array  # [S, A, S + 1]
+    policy: Array  # [S, A]
+    discount: float
+
+    @property
+    def action_values(self) -> Array:
+        """[S, A]: the expected return of every action, solved for over state-action pairs."""
+        states, actions = self.policy.shape
+        pairs = states * actions
+        followed = self.outcome_probs[..., :-1, None] * self.policy
+        expected = (self.outcome_probs * self.rewards).sum(axis=-1)
+        matrix = np.eye(pairs) - self.discount * followed.reshape(pairs, pairs)
+        return np.linalg.solve(matrix, expected.reshape(pairs)).reshape(states, actions)
+
+
+@strategy
+def processes(draw: Draw) -> Process:
+    """Processes in which every action may end the episode."""
+    s, a = draw(distinct_sizes((2, 3), (2, 3)))
+    odds = draw(integer_tensors(s, a, s + 1, low=0, high=3))
+    odds[..., -1] += 1
+    preferences = 1 + draw(integer_tensors(s, a, low=0, high=3))
+    return Process(
+        rewards=draw(tensors(s, a, s + 1)),
+        outcome_probs=odds / odds.sum(axis=-1, keepdims=True),
+        policy=preferences / preferences.sum(axis=-1, keepdims=True),
+        discount=draw(discounts()),
+    )
+
+
+@check("has the advantage as its mean TD error where the critic is right")
+@given(process=processes(), examples=40)
+def true_values_give_advantages(submission, process):
+    action_values = process.action_values
+    values = (process.policy * action_values).sum(axis=-1)
+    shape = process.rewards.shape
+    ends = np.broadcast_to(np.arange(shape[-1]) == shape[-1] - 1, shape)
+    next_values = np.broadcast_to(np.append(values, 7.0), shape)
+    here = np.broadcast_to(values[:, None, None], shape)
+    flat = (shape[0] * shape[1], shape[2])
+    errors = submission.td_errors(
+        rewards=process.rewards.reshape(flat),
+        values=here.astype(np.float32).reshape(flat),
+        next_values=next_values.astype(np.float32).reshape(flat),
+        terminated=ends.reshape(flat),
+        discount=process.discount,
+    )
+    expect_shape("td_errors", errors, flat)
+    mean = (process.outcome_probs * errors.reshape(shape)).sum(axis=-1)
+    size = float(np.abs(values).max() + np.abs(process.rewards).max())
+    expect_close("mean TD error", mean, action_values - values[:, None], rtol=1e-5, scale=size)
+
+
+@check("returns targets and TD errors that carry no gradient")
+@given(call=calls(*TD_FUNCTIONS), examples=20)
+def targets_carry_no_gradient(submission, call):
+    sources = [name for name in ARGUMENTS[call.function] if name not in WITHOUT_GRADIENT]
+    answer = getattr(submission, call.function).gradients(*sources, **arguments_of(call))
+    expect_shape(call.function, answer.value, call.rewards.shape)
+    expect(not answer.carries_gradient, f"the result of {call.function} should be detached")
+
+
+# The losses of actor and critic.
+
+
+@check("weighs log-probs by advantages: minus the mean of their products")
+@given(steps=steps_for("actor_loss"), examples=40)
+def actor_loss_weighs_log_probs(submission, steps):
+    loss = submission.actor_loss.gradients("log_probs", **vars(steps))
+    log_probs, advantages = steps.log_probs.astype(float), steps.advantages.astype(float)
+    size = float(np.abs(log_probs * advantages).max())
+    expect_close("actor_loss", loss.value, -np.mean(log_probs * advantages), scale=size)
+    expect_gradient("log_probs", loss.gradients["log_probs"], -advantages / advantages.size)
+
+
+@check("takes half the mean squared error as the critic's loss")
+@given(steps=steps_for("critic_loss"), examples=40)
+def critic_loss_is_half_the_squared_error(submission, steps):
+    loss = submission.critic_loss.gradients("values", **vars(steps))
+    errors = steps.values.astype(float) - steps.targets.astype(float)
+    expect_close("critic_loss", loss.value, np.mean(errors**2) / 2)
+    expect_gradient("values", loss.gradients["values"], errors / errors.size)
+
+
+@check("lets no gradient through advantages and targets")
+@given(call=calls("actor_loss", "critic_loss", "actor_critic_loss"), examples=45)
+def constants_stay_constant(submission, call):
+    *_, constant = ARGUMENTS[call.function]
+    answer = getattr(submission, call.function).gradients(constant, **arguments_of(call))
+    expect_shape(call.function, answer.value, ())
+    expect_no_gradient(constant, answer.gradients[constant])
+
+
+# The combined loss.
+
+
+@check("trains the actor by target minus value, and moves no value by it")
+@given(batch=steps_for("actor_critic_loss"), examples=40)
+def actor_term(submission, batch):
+    expect_loss(submission, batch, 0.0, 0.0)
+
+
+@check("weighs the critic's term by value_coefficient")
+@given(batch=steps_for("actor_critic_loss"), weight=one_of(1.0, 0.5, 2.0, 0.25), examples=40)
+def critic_term(submission, batch, weight):
+    expect_loss(submission, batch, weight, 0.0)
+
+
+@check("lowers the loss of a policy with more entropy")
+@given(
+    batch=steps_for("actor_critic_loss").map(without_errors),  # so that only the entropy counts
+    weight=one_of(1.0, 0.5, 2.0, 0.25),
+    examples=40,
+)
+def entropy_is_rewarded(submission, batch, weight):
+    expect_loss(submission, batch, 0.0, weight)
+
+
+@check("adds up all three terms")
+@given(
+    batch=steps_for("actor_critic_loss"),
+    value_coefficient=one_of(1.0, 0.5, 0.3),
+    entropy_coefficient=one_of(1.0, 0.5, 0.2),
+    examples=40,
+)
+def terms_add_up(submission, batch, value_coefficient, entropy_coefficient):
+    expect_loss(submission, batch, value_coefficient, entropy_coefficient)
+
+
+@check("has the defaults of its signatures: 64, 0.5 and 0.01")
+@given(batch=steps_for("actor_critic_loss"), examples=8)
+def defaults(submission, batch):
+    layers_of(submission, submission.ActorCritic(3, 2), 3, 2, 64)
+    for each in (batch, without_errors(batch)):
+        loss = submission.actor_critic_loss(**vars(each))
+        expect_close("actor_critic_loss", loss, true_loss(each, 0.5, 0.01).value)
+
+
+@check("stays finite and exact for logits of plus and minus 200")
+@given(batch=steps_for("actor_critic_loss").map(extreme), examples=30)
+def large_logits(submission, batch):
+    expect_loss(submission, batch, 0.5, 0.25)
+
+
+# Which parameters learn from which term.
+
+
+@dataclass(frozen=True)
+class Learner(Network):
+    """A network, the actions it took at what it saw, and the targets of its values."""
+
+    actions: Array
+    targets: Array
+
+
+@strategy
+def learners(draw: Draw) -> Learner:
+    """Networks with actions and targets for [T] or [B, T] observations."""
+    network = draw(networks(one_of("T", "BT")))
+    lead, a = network.observations.shape[:-1], len(network.actor_bias)
+    parts = {name: draw(tensor_of(name, lead, a)) for name in ("actions", "targets")}
+    return Learner(**vars(network), **parts)
+
+
+def parameter_gradients(
+    submission: Any, model: Any, learner: Learner, part: int, of_output: Array | None
+) -> dict[str, Array]:
+    """What reaches each parameter through one output, given the loss's gradient of that output."""
+    nothing = np.zeros((), np.float32)
+    flow = submission.tools.part_of_output.gradients(
+        "module",
+        module=model,
+        inputs=learner.observations,
+        part=part,
+        cotangent=nothing if of_output is None else of_output,
+    )
+    return flow.gradients["module"]
+
+
+def expect_flow(term: str, yours: Any, names: dict[str, str], truth: dict[str, Array]) -> None:
+    """Every parameter gets the gradient that backpropagation by hand gives it."""
+    for layer, gradient in truth.items():
+        expect_gradient(f"the {layer} in the {term}", yours[names[layer]], gradient)
+
+
+@check("trains trunk and actor head by the actor's terms, never the critic head")
+@given(learner=learners(), examples=15)
+def actor_terms_reach_the_actor(submission, learner):
+    model, names = built(submission, learner)
+    logits, values = outputs_of(model, learner.observations)
+    expect_shape("values", values, learner.actions.shape)
+    batch = INPUTS["actor_critic_loss"](logits, learner.actions, values, learner.targets)
+    loss = differentiated_loss(submission, batch, 0.0, 0.5)
+    yours = parameter_gradients(submission, model, learner, 0, loss.gradients["logits"])
+    truth = true_loss(batch, 0.0, 0.5)
+    expect_flow("actor's loss", yours, names, learner.backward(truth.logits, truth.values))
+
+
+@check("trains trunk and critic head by the critic's term, never the actor head")
+@given(learner=learners(), examples=15)
+def critic_term_reaches_the_critic(submission, learner):
+    model, names = built(submission, learner)
+    logits, values = outputs_of(model, learner.observations)
+    expect_shape("logits", logits, (*learner.actions.shape, len(learner.actor_bias)))
+    loss = submission.critic_loss.gradients("values", values=values, targets=learner.targets)
+    yours = parameter_gradients(submission, model, learner, 1, loss.gradients["values"])
+    of_values = (values.astype(float) - learner.targets) / values.size
+    truth = learner.backward(logits * 0.0, of_values)
+    expect_flow("critic's loss", yours, names, truth)
+
+
+# Tensors.
+
+
+@check("takes integer rewards")
+@given(
+    function=one_of(*TD_FUNCTIONS), steps=steps_for("td_errors"), discount=discounts(), examples=20
+)
+def integer_rewards(submission, function, steps, discount):
+    whole = np.asfortranarray(np.round(steps.rewards).astype(np.int64))
+    given_ = {name: getattr(steps, name) for name in ARGUMENTS[function]} | {"rewards": whole}
+    answer = getattr(submission, function)(**given_, discount=discount)
+    targets = true_targets(whole, steps.next_values, steps.terminated, discount)
+    expect_close(function, answer, targets - steps.values * (function == "td_errors"))
+
+
+@check("answers float64 with float64, to all its digits")
+@given(call=calls(*ARGUMENTS, dtype="float64"), examples=30)
+def float64_stays(submission, call):
+    answer = getattr(submission, call.function)(**arguments_of(call))
+    expect_dtype(call.function, answer, "float64")
+    expect_close(call.function, answer, truth_of(call), rtol=1e-9, atol=1e-9)
+
+
+@check("leaves its inputs as they were")
+@given(call=calls(*ARGUMENTS), examples=30)
+def inputs_stay(submission, call):
+    inputs = arguments_of(call)
+    _, after = getattr(submission, call.function).arguments_after(**inputs)
+    for name in ARGUMENTS[call.function]:
+        expect_equal(f"the caller's {name}", after[name], inputs[name])
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """One argument of a function has another shape than it should."""
+
+    function: str
+    argument: str
+    shape: tuple[int, ...]
+    expected: tuple[int, ...]
+
+
+@strategy
+def misfits(draw: Draw) -> Misfit:
+    """Misfits, most of which broadcasting would let through."""
+    names = [(function, name) for function, (_, *rest) in ARGUMENTS.items() for name in rest]
+    function, argument = draw(one_of(*names))
+    b, t = draw(distinct_sizes((2, 3), (2, 4)))
+    of_rows = one_of((b, 1), (1, b), (1,), (), (b + 1,))
+    of_batches = one_of((b, t, 1), (b, 1), (t,), (1, t), (1, b, t), (t, b), ())
+    expected, shapes = draw(one_of(((b,), of_rows), ((b, t), of_batches)))
+    return Misfit(function, argument, draw(shapes), expected)
+
+
+@check("broadcasts nothing: another shape is a ValueError that names the argument")
+@given(misfit=misfits(), examples=60)
+def shapes_are_checked(submission, misfit):
+    shapes = dict.fromkeys(ARGUMENTS[misfit.function], misfit.expected)
+    shapes[misfit.argument] = misfit.shape
+    if "logits" in shapes:
+        shapes["logits"] = (*misfit.expected, 5)
+    dtypes = {"terminated": np.bool_, "actions": np.int64}
+    inputs = {name: np.zeros(shape, dtypes.get(name, np.float32)) for name, shape in shapes.items()}
+    with expect_raises(ValueError, naming=misfit.argument):
+        getattr(submission, misfit.function)(**inputs, **OPTIONS.get(misfit.function, {}))
+
+
+@check("refuses observations of another size with a ValueError")
+@given(sizes=sizes(), lead=one_of((), (2,), (3, 1)), more=one_of(1, -1), examples=10)
+def observations_are_checked(submission, sizes, lead, more):
+    model = fresh(submission, *sizes)
+    with expect_raises(ValueError, naming="observations"):
+        model(np.zeros((*lead, sizes[0] + more), np.float32))
