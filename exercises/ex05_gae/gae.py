@@ -97,5 +97,3 @@ def value_targets(advantages: Tensor, values: Tensor) -> Tensor:
         ValueError: the shape of `values` differs from that of `advantages`.
     """
     raise NotImplementedError
-
-

@@ -41,7 +41,7 @@ def make_stub(source: str, file: str) -> str:
             kept.append(f"{indent}raise NotImplementedError")
         end_of_last = end
     kept += _lines(source)[end_of_last:]
-    return "\n".join(kept) + "\n"
+    return "\n".join(kept).rstrip() + "\n"
 
 
 def hidden_lines(source: str, file: str) -> list[str]:

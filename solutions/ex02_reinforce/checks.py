@@ -148,24 +148,26 @@ def actions_for(logits: Array) -> Strategy[Array]:
 @strategy
 def choices_of_any_shape(draw: Draw) -> Choices:
     """Logits with none to three leading axes, some of size 1; also a single action."""
-    shape = draw(one_of((3,), (4, 3), (2, 4, 3), (1, 4), (4, 1, 3), (1, 2, 1, 3), (2, 3, 4, 5), (1,)))
+    shape = draw(
+        one_of((3,), (4, 3), (2, 4, 3), (1, 4), (4, 1, 3), (1, 2, 1, 3), (2, 3, 4, 5), (1,))
+    )
     logits = draw(tensors(*shape, low=-3, high=3))
     return Choices(logits, draw(actions_for(logits)))
 
 
 def episodes(mask: str = "full") -> Strategy[Episodes]:
-    """Episodes with returns of both signs; `mask` is full, prefix or any."""
+    """Episodes with returns of both signs; `mask` is full, prefix or any, which may be empty."""
 
     @strategy
     def drawn(draw: Draw) -> Episodes:
         t, b = draw(distinct_sizes((1, 4), (2, 3)))
-        counts = {
-            "full": one_of(np.ones((b, t), dtype=bool)),
-            "prefix": prefix_masks(b, t),
-            "any": masks(b, t, at_least=0),
-        }
-        log_probs = draw(tensors(b, t, low=-4.25, high=-0.25))
-        return Episodes(log_probs, draw(tensors(b, t)), draw(counts[mask]))
+        log_probs, returns = draw(tensors(b, t, low=-4.25, high=-0.25)), draw(tensors(b, t))
+        counts = np.ones((b, t), dtype=bool)
+        if mask == "prefix":
+            counts = draw(prefix_masks(b, t))
+        elif mask == "any":
+            counts = draw(masks(b, t)) & (np.arange(b) != draw(integers(0, 3)))[:, None]
+        return Episodes(log_probs, returns, counts)
 
     return drawn()
 
@@ -278,7 +280,7 @@ def size_of_terms(episode: Episodes) -> float:
 
 
 def true_slopes(update: Update) -> dict[str, Array]:
-    """The gradient of the loss in the linear policy's parameters: minus the mean of G (e_a - pi)."""
+    """The gradient of the loss in the parameters: minus the mean of G (e_a - pi) x."""
     policy = probabilities(logits_of(update))
     score = np.eye(len(update.bias))[update.actions] - policy
     weights = np.where(update.mask, update.returns, 0.0) / len(update.mask)
@@ -328,7 +330,7 @@ def exact_gradient(mdp: Mdp) -> Array:
 
 @dataclass(frozen=True)
 class AllTrajectories:
-    """Every trajectory of an MDP as one row, its returns weighed so that the mean over rows is E."""
+    """Every trajectory as one row, its returns weighed so that a mean over rows is exact."""
 
     states: Array
     actions: Array
@@ -337,7 +339,7 @@ class AllTrajectories:
 
 
 def all_trajectories(mdp: Mdp) -> AllTrajectories:
-    """The enumeration. Rows end early where the MDP does; what follows is state 0 and a return of 9."""
+    """The enumeration. Where the MDP ends early, state 0 and a return of 9 fill the row."""
     policy = probabilities(mdp.logits)
     rows: list[tuple[float, list[tuple[int, int]]]] = []
 
@@ -424,14 +426,14 @@ def expect_frequency(what: str, frequency: float, probability: float, draws: int
 
 
 @check("action_log_probs gives log softmax(logits) of each action, in nats")
-@given(choice=choices(), examples=40)
+@given(choice=choices(), examples=30)
 def log_prob_of_the_action(submission: Any, choice: Choices) -> None:
     log_probs = submission.action_log_probs(choice.logits, choice.actions)
     expect_close("log-probs", log_probs, true_log_probs(choice))
 
 
 @check("action_log_probs has the gradient e_a - pi in the logits")
-@given(choice=choices(), examples=25)
+@given(choice=choices(), examples=20)
 def has_the_score_as_gradient(submission: Any, choice: Choices) -> None:
     answer = submission.action_log_probs.gradients(
         "logits", logits=choice.logits, actions=choice.actions
@@ -442,7 +444,7 @@ def has_the_score_as_gradient(submission: Any, choice: Choices) -> None:
 
 
 @check("action_log_probs and policy_entropy stay as they are when a number is added to every logit")
-@given(choice=choices(), shift=one_of(1.0, -3.0, 20.0, -100.0, 100.0), examples=25)
+@given(choice=choices(), shift=one_of(1.0, -3.0, 20.0, -100.0, 100.0), examples=15)
 def shifts_change_nothing(submission: Any, choice: Choices, shift: float) -> None:
     higher = replace(choice, logits=choice.logits + np.float32(shift))
     for function in ("action_log_probs", "policy_entropy"):
@@ -453,7 +455,7 @@ def shifts_change_nothing(submission: Any, choice: Choices, shift: float) -> Non
 
 
 @check("action_log_probs is right and finite at logits of 100 and -100, with its gradient")
-@given(choice=extreme_choices(), examples=25)
+@given(choice=extreme_choices(), examples=20)
 def stays_finite(submission: Any, choice: Choices) -> None:
     answer = submission.action_log_probs.gradients(
         "logits", logits=choice.logits, actions=choice.actions
@@ -532,7 +534,7 @@ def samples_at_extreme_logits(submission: Any, sure: Array, seed: int) -> None:
 
 
 @check("policy_entropy is the mean of -log pi(a) under pi, in nats")
-@given(logits=logit_rows(), examples=40)
+@given(logits=logit_rows(), examples=30)
 def entropy_of_the_policy(submission: Any, logits: Array) -> None:
     expect_close("entropy", submission.policy_entropy(logits), true_entropy(logits))
 
@@ -542,7 +544,7 @@ def entropy_of_the_policy(submission: Any, logits: Array) -> None:
     actions=integers(2, 6),
     height=one_of(0.0, 1.0, -2.5, 100.0, -100.0),
     rise=one_of(1.0, 0.5, 2.0),
-    examples=25,
+    examples=20,
 )
 def is_greatest_when_equal(submission: Any, actions: int, height: float, rise: float) -> None:
     logits = np.full((1, actions), height, dtype=np.float32)
@@ -554,7 +556,7 @@ def is_greatest_when_equal(submission: Any, actions: int, height: float, rise: f
 
 
 @check("policy_entropy does not depend on the order of the actions")
-@given(logits=tensors(3, 5, low=-3, high=3), order=permutations(5), examples=25)
+@given(logits=tensors(3, 5, low=-3, high=3), order=permutations(5), examples=15)
 def order_does_not_matter(submission: Any, logits: Array, order: Array) -> None:
     entropy = submission.policy_entropy(logits)
     expect_shape("entropy", entropy, (3,))
@@ -563,7 +565,7 @@ def order_does_not_matter(submission: Any, logits: Array, order: Array) -> None:
 
 
 @check("policy_entropy carries its gradient to the logits")
-@given(logits=logit_rows(), examples=25)
+@given(logits=logit_rows(), examples=20)
 def entropy_has_a_gradient(submission: Any, logits: Array) -> None:
     answer = submission.policy_entropy.gradients("logits", logits=logits)
     expect(answer.carries_gradient, "the entropy should carry gradient to the logits")
@@ -571,7 +573,7 @@ def entropy_has_a_gradient(submission: Any, logits: Array) -> None:
 
 
 @check("policy_entropy and its gradient stay finite where a probability underflows to 0")
-@given(choice=extreme_choices(), examples=25)
+@given(choice=extreme_choices(), examples=20)
 def entropy_survives_underflow(submission: Any, choice: Choices) -> None:
     answer = submission.policy_entropy.gradients("logits", logits=choice.logits)
     expect_close("entropy", answer.value, true_entropy(choice.logits))
@@ -583,7 +585,7 @@ def entropy_survives_underflow(submission: Any, choice: Choices) -> None:
 
 
 @check("reinforce_loss is minus log_prob * return, summed over steps, averaged over episodes")
-@given(episode=episodes(), examples=40)
+@given(episode=episodes(), examples=30)
 def sums_over_steps(submission: Any, episode: Episodes) -> None:
     loss = submission.reinforce_loss(**vars(episode))
     scale = size_of_terms(episode)
@@ -591,7 +593,7 @@ def sums_over_steps(submission: Any, episode: Episodes) -> None:
 
 
 @check("reinforce_loss averages over episodes, not over steps, when lengths differ")
-@given(episode=episodes("prefix").map(lambda e: e.with_garbage(0.0)), examples=40)
+@given(episode=episodes("prefix").map(lambda e: e.with_garbage(0.0)), examples=30)
 def averages_over_episodes(submission: Any, episode: Episodes) -> None:
     loss = submission.reinforce_loss(**vars(episode))
     scale = size_of_terms(episode)
@@ -599,7 +601,7 @@ def averages_over_episodes(submission: Any, episode: Episodes) -> None:
 
 
 @check("reinforce_loss counts no masked step, whatever stands there")
-@given(episode=episodes("any").map(lambda e: e.with_garbage(GARBAGE)), examples=40)
+@given(episode=episodes("any").map(lambda e: e.with_garbage(GARBAGE)), examples=30)
 def ignores_masked_steps(submission: Any, episode: Episodes) -> None:
     loss = submission.reinforce_loss(**vars(episode))
     scale = size_of_terms(episode)
@@ -607,9 +609,10 @@ def ignores_masked_steps(submission: Any, episode: Episodes) -> None:
 
 
 @check("reinforce_loss pulls each counted log_prob by -return / B, and no other")
-@given(episode=episodes("any").map(lambda e: e.with_garbage(GARBAGE)), examples=30)
+@given(episode=episodes("any").map(lambda e: e.with_garbage(GARBAGE)), examples=25)
 def credits_each_step(submission: Any, episode: Episodes) -> None:
-    answer = submission.reinforce_loss.gradients("log_probs", **vars(episode))
+    with_gaps = {name: np.asfortranarray(array) for name, array in vars(episode).items()}
+    answer = submission.reinforce_loss.gradients("log_probs", **with_gaps)
     expect(answer.carries_gradient, "the loss should carry gradient to log_probs")
     weights = np.where(episode.mask, episode.returns, 0.0)
     expected = -weights.astype(np.float64) / len(weights)
@@ -617,7 +620,7 @@ def credits_each_step(submission: Any, episode: Episodes) -> None:
 
 
 @check("reinforce_loss lets no gradient reach the returns")
-@given(episode=episodes(), examples=20)
+@given(episode=episodes(), examples=15)
 def returns_are_constants(submission: Any, episode: Episodes) -> None:
     answer = submission.reinforce_loss.gradients("log_probs", "returns", **vars(episode))
     expect_shape("loss", answer.value, ())
@@ -625,7 +628,7 @@ def returns_are_constants(submission: Any, episode: Episodes) -> None:
 
 
 @check("log-probs and loss together have the exact gradient of -J on an enumerated MDP")
-@given(mdp=mdps(), examples=25)
+@given(mdp=mdps(), examples=15)
 def has_the_exact_gradient(submission: Any, mdp: Mdp) -> None:
     paths = all_trajectories(mdp)
     arguments = {"logits": mdp.logits[paths.states], "actions": paths.actions}
@@ -647,7 +650,7 @@ def has_the_exact_gradient(submission: Any, mdp: Mdp) -> None:
 
 
 @check("reinforce_update moves the policy one step down the gradient of the batch's loss")
-@given(update=updates(), examples=20)
+@given(update=updates(), examples=15)
 def takes_one_step(submission: Any, update: Update) -> None:
     policy = submission.tools.linear(update.weight, update.bias)
     optimizer = submission.tools.sgd(policy, update.learning_rate)
@@ -659,7 +662,7 @@ def takes_one_step(submission: Any, update: Update) -> None:
 @given(
     update=updates(),
     before=one_of("an update with another policy's optimizer", "an update that broke off"),
-    examples=15,
+    examples=8,
 )
 def forgets_old_gradients(submission: Any, update: Update, before: str) -> None:
     policy = submission.tools.linear(update.weight, update.bias)
@@ -682,7 +685,7 @@ def forgets_old_gradients(submission: Any, update: Update, before: str) -> None:
 
 
 @check("reinforce_update returns the loss before the step, as a float")
-@given(update=updates(), examples=15)
+@given(update=updates(), examples=10)
 def returns_the_loss(submission: Any, update: Update) -> None:
     policy = submission.tools.linear(update.weight, update.bias)
     optimizer = submission.tools.sgd(policy, update.learning_rate)
@@ -693,7 +696,7 @@ def returns_the_loss(submission: Any, update: Update) -> None:
 
 
 @check("reinforce_update climbs J exactly when the batch holds every trajectory of an MDP")
-@given(mdp=mdps(), learning_rate=one_of(1.0, 0.25), examples=15)
+@given(mdp=mdps(), learning_rate=one_of(1.0, 0.25), examples=10)
 def climbs_the_objective(submission: Any, mdp: Mdp, learning_rate: float) -> None:
     paths = all_trajectories(mdp)
     observations = np.eye(len(mdp.logits), dtype=np.float32)[paths.states]
@@ -710,20 +713,11 @@ def climbs_the_objective(submission: Any, mdp: Mdp, learning_rate: float) -> Non
 
 
 @check("the functions on logits keep the leading axes, none or several, also of size 1")
-@given(function=one_of(*ON_LOGITS), choice=choices_of_any_shape(), examples=50)
-def keeps_leading_axes(submission: Any, function: str, choice: Choices) -> None:
-    expect_the_definition(function, on_logits(submission, function, choice), choice)
-
-
-@check("the functions take tensors with gaps in memory")
-@given(choice=choices(), episode=episodes("any"), examples=15)
-def takes_gaps(submission: Any, choice: Choices, episode: Episodes) -> None:
+@given(choice=choices_of_any_shape(), examples=20)
+def keeps_leading_axes(submission: Any, choice: Choices) -> None:
     with_gaps = Choices(*map(np.asfortranarray, (choice.logits, choice.actions)))
     for function in ON_LOGITS:
-        answer = on_logits(submission, function, with_gaps)
-        expect_the_definition(function, answer, choice)
-    loss = submission.reinforce_loss(*map(np.asfortranarray, vars(episode).values()))
-    expect_close("loss", loss, true_loss(episode), scale=size_of_terms(episode))
+        expect_the_definition(function, on_logits(submission, function, with_gaps), choice)
 
 
 @check("reinforce_loss takes returns that are whole numbers")
@@ -737,7 +731,7 @@ def takes_integer_returns(submission: Any, episode: Episodes) -> None:
 
 
 @check("the functions answer float64 with float64, to all its digits")
-@given(choice=choices(), episode=episodes("any"), update=updates(), examples=10)
+@given(choice=choices(), episode=episodes("any"), update=updates(), examples=6)
 def float64_stays(submission: Any, choice: Choices, episode: Episodes, update: Update) -> None:
     exactly = {"rtol": 1e-9, "atol": 1e-9}
     choice = replace(choice, logits=choice.logits.astype(np.float64) / 3)
@@ -761,7 +755,7 @@ def float64_stays(submission: Any, choice: Choices, episode: Episodes, update: U
 
 
 @check("the functions leave their arguments as they were")
-@given(choice=choices(), episode=episodes("any"), update=updates(), examples=10)
+@given(choice=choices(), episode=episodes("any"), update=updates(), examples=6)
 def inputs_stay(submission: Any, choice: Choices, episode: Episodes, update: Update) -> None:
     logits, actions = choice.logits, choice.actions
     _, after = submission.action_log_probs.arguments_after(logits=logits, actions=actions)
@@ -793,7 +787,7 @@ def samples_from_a_live_policy(submission: Any, choice: Choices, seed: int) -> N
 
 
 @check("a wrong shape is a ValueError that names the argument")
-@given(misfit=misfits(), examples=40)
+@given(misfit=misfits(), examples=35)
 def shapes_are_checked(submission: Any, misfit: Misfit) -> None:
     shape = dict.fromkeys(("log_probs", "actions", "returns", "mask"), misfit.shape_of_the_others)
     shape[misfit.argument] = misfit.shape

@@ -56,6 +56,13 @@ ARGUMENTS = {
     "approximate_kl": ("log_probs", "old_log_probs", "mask"),
     "clipped_value_loss": ("values", "old_values", "returns", "mask"),
 }
+OPTIONS = {
+    "probability_ratio": ("joint",),
+    "ppo_clip_loss": ("epsilon", "joint"),
+    "clip_fraction": ("epsilon",),
+    "approximate_kl": ("joint",),
+    "clipped_value_loss": ("epsilon",),
+}
 
 
 # What is drawn
@@ -491,17 +498,13 @@ def calls(
     submission: Any, update: Update, case: Predictions
 ) -> list[tuple[str, Any, dict[str, Any]]]:
     """Each function of tensors, by name, with what to call it with."""
-    given_to = vars(update) | vars(case) | {"ratio": np.exp(update.log_probs * 0.5 + 1)}
+    ratio = np.exp(update.log_probs * 0.5 + 1)
     listed = []
-    for name, arguments in ARGUMENTS.items():
-        chosen = {argument: given_to[argument] for argument in arguments}
-        if name == "clipped_value_loss":
-            chosen |= {"mask": case.mask, "epsilon": case.epsilon}
-        elif "mask" in chosen:
-            chosen["mask"] = update.mask
-        if name in ("ppo_clip_loss", "clip_fraction"):
-            chosen["epsilon"] = update.epsilon
-        listed.append((name, getattr(submission, name), chosen))
+    for name, chosen in ARGUMENTS.items():
+        source = vars(case) if name == "clipped_value_loss" else update.arguments()
+        options = [option for option in OPTIONS[name] if option in source]
+        arguments = {key: source.get(key, ratio) for key in (*chosen, *options)}
+        listed.append((name, getattr(submission, name), arguments))
     return listed
 
 
@@ -720,14 +723,17 @@ def gives_zero_for_nothing(submission, update, case):
 
 
 @check("sends gradient to the new policy and the new values alone")
-@given(update=updates(), case=predictions(), examples=8)
-def detaches(submission, update, case):
-    trained = ("log_probs", "values")
-    for name, function, arguments in calls(submission, update, case):
+@given(
+    update=updates(shapes=one_of((2,), (3,))), joint=joint_updates(), case=predictions(), examples=8
+)
+def detaches(submission, update, joint, case):
+    asked = calls(submission, update, case)
+    asked += [call for call in calls(submission, joint, case) if "joint" in call[2]]
+    for name, function, arguments in asked:
         sources = [argument for argument in ARGUMENTS[name] if argument != "mask"]
         answer = function.gradients(*sources, **arguments)
         for source in sources:
-            if source not in trained:
+            if source not in ("log_probs", "values"):
                 expect_no_gradient(f"the {source} of {name}", answer.gradients[source])
         if name in ("clip_fraction", "approximate_kl"):
             expect(not answer.carries_gradient, f"the result of {name} should be detached")
@@ -822,7 +828,7 @@ def shapes_are_checked(submission, misfit):
     }
     if misfit.joint:
         arguments["joint"] = True
-    if misfit.function in ("ppo_clip_loss", "clip_fraction", "clipped_value_loss"):
+    if "epsilon" in OPTIONS[misfit.function]:
         arguments["epsilon"] = 0.25
     with expect_raises(ValueError, naming=misfit.argument):
         getattr(submission, misfit.function)(**arguments)

@@ -20,8 +20,8 @@ def token_log_probs(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0)
     logits[0] and log pi(2 | 5, 7) from logits[1]. Prompt and padding are scored like the rest;
     which entries count is said by `response_mask(...)[:, 1:]`. All stays finite where a
     probability is too small for a float.
-    Source: Bengio et al., A Neural Probabilistic Language Model (2003), section 2; temperature as
-    in Huang et al., The N+ Implementation Details of RLHF with PPO (arXiv:2403.17031).
+    Source: Bengio et al., A Neural Probabilistic Language Model (2003), section 2; for temperature
+    Huang, Liu and von Werra, The N Implementation Details of RLHF with PPO (2023), policy training.
 
     Args:
         logits: [B, T, V] float, any finite numbers; T at least 2. No unit.
@@ -44,9 +44,7 @@ def token_log_probs(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0)
     # END SOLUTION
 
 
-def response_mask(
-    tokens: Tensor, prompt_lengths: Tensor, *, eos_id: int, pad_id: int
-) -> Tensor:
+def response_mask(tokens: Tensor, prompt_lengths: Tensor, *, eos_id: int, pad_id: int) -> Tensor:
     """Which tokens the model chose: its response, up to and including the first EOS.
 
         out[t] = t >= prompt_length  and  no EOS among tokens[prompt_length : t]  and  not padding
@@ -57,7 +55,8 @@ def response_mask(
     after the prompt is the EOS and the others are padding.
     The mask is as long as `tokens`. For log-probs, which are one shorter, use `mask[:, 1:]`: its
     entry t is about the token at t + 1, too.
-    Source: Huang et al., The N+ Implementation Details of RLHF with PPO (arXiv:2403.17031).
+    Source: Huang et al., The N+ Implementation Details of RLHF with PPO (arXiv:2403.17031), on EOS
+    and padding tokens.
 
     Args:
         tokens: [B, T] int64. Padding that is not EOS stands in the prompt or after the response,
@@ -235,9 +234,7 @@ def _expect_shape(shape: torch.Size, **arguments: Tensor) -> None:
     """Raise ValueError for the first argument of another shape; broadcasting would hide it."""
     for name, tensor in arguments.items():
         if tensor.shape != shape:
-            raise ValueError(
-                f"{name} should have shape {list(shape)}, got {list(tensor.shape)}"
-            )
+            raise ValueError(f"{name} should have shape {list(shape)}, got {list(tensor.shape)}")
 
 
 # END SOLUTION

@@ -179,8 +179,7 @@ class Link:
         self._loaded = False
         self.level = ""
         self.missing_walls: dict[str, str] = {}
-        name = file.removesuffix(".py")
-        self.post({"op": "load", "name": name, "file": file, "source": source})
+        self.post({"op": "load", "module": "", "file": file, "source": source})
 
     def load(self) -> Link:
         """Wait until the submission is loaded.
@@ -212,7 +211,7 @@ class Link:
 
     def post(self, request: Request) -> None:
         """Send a request without waiting."""
-        self.worker.post(pack(request | {"id": next(self._ids)}, _to_blob))
+        self.worker.post(pack({"module": "", **request, "id": next(self._ids)}, _to_blob))
 
     def receive(self) -> Reply:
         """The reply to the oldest request without one.

@@ -23,21 +23,27 @@ class Case:
     calls: list[tuple[Request, Reply]]
     error: Exception | None
 
+    @property
+    def functions(self) -> set[str]:
+        """The names of what was called."""
+        return {request["target"] for request, _ in self.calls if request["of"] != "tool"}
+
 
 class _NotingPort:
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, module: str) -> None:
         self.link = link
+        self.module = module
         self.calls: list[tuple[Request, Reply]] = []
 
     def call(self, request: Request) -> Reply:
-        reply = self.link.call(request)
+        reply = self.link.call(request | {"module": self.module})
         self.calls.append((request, reply))
         return reply
 
 
-def run_case(link: Link, tries: Property, example: Example) -> Case:
+def run_case(link: Link, tries: Property, example: Example, module: str = "") -> Case:
     """Run the body once, the worker's random generators freshly seeded."""
-    port = _NotingPort(link)
+    port = _NotingPort(link, module)
     try:
         link.call({"op": "seed", "seed": CASE_SEED})
         tries.body(Submission(port), **example.arguments)

@@ -1,130 +1,92 @@
 """Which known mistake does a failing submission look like?
 
-Every mistake of the exercise is run as a submission: on the failing case, then on fresh cases. One
-that answers everywhere as the learner's code does, and not as the solution does, is named.
+Every mistake of the exercise is run as a submission: on the failing case, on fresh cases of that
+check, and on cases of the other checks that call the same functions. One that answers everywhere as
+the learner's code does, and not as the solution does, is named. Where several are left, the checks
+of the other functions may tell them apart.
 """
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from rlgrade.author.declare import Check
-from rlgrade.courses import Exercise, Mistake
+from rlgrade.courses import Mistake
+from rlgrade.judge.bank import Bank
 from rlgrade.judge.calls import Link
 from rlgrade.judge.cases import Case, run_case, same_answers
 from rlgrade.judge.draws import Example, draw_examples
 from rlgrade.judge.server import WorkerGone
 
-TELLING = 5  # fresh cases that must tell the mistake from the solution
-FRESH = 60  # drawn at most to find them
-TIE_BREAK = 4  # examples of each other check, to tell two mistakes apart
+FRESH = 40  # fresh cases of the failing check
+ELSEWHERE = 5  # of each other check
 SECONDS = 3.0
 
-Opener = Callable[[str], Link]
+
+@dataclass(frozen=True)
+class Seen:
+    """What the learner's code answered in a case."""
+
+    check: Check
+    example: Example
+    case: Case
 
 
 class Diagnoser:
-    """Keeps a worker for each mistake of an exercise, from the first failure on."""
+    """Recognises the mistakes of one exercise."""
 
-    def __init__(self, exercise: Exercise, checks: list[Check], open_link: Opener) -> None:
-        self.exercise = exercise
+    def __init__(self, checks: list[Check], bank: Bank) -> None:
         self.checks = checks
-        self.open_link = open_link
-        self._links: dict[str, Link] = {}
-        self._solution: Link | None = None
-
-    @property
-    def solution(self) -> Link:
-        """A worker with the solution."""
-        if self._solution is None or not self._solution.alive:
-            source = self.exercise.solution.read_text(encoding="utf-8")
-            self._solution = self.open_link(source).load()
-        self._solution.deadline = time.monotonic() + SECONDS
-        return self._solution
+        self.bank = bank
 
     def diagnose(self, check: Check, failing: Example, learner: Link) -> list[str]:
         """The sentences of the mistakes that answer as `learner` does; mostly one, often none."""
-        seen = self._run(learner, check, failing)
+        seen = self._ask(learner, check, failing)
         if seen is None:
             return []
-        suspects = [
-            mistake
-            for mistake in self.exercise.mistakes
-            if self._agrees(mistake, check, [(failing, seen)])
-        ]
+        suspects = [m for m in self.bank.exercise.mistakes if self._alike(m, seen)]
         if not suspects:
             return []
-        fresh = self._fresh_cases(check, learner)
-        confirmed = [mistake for mistake in suspects if self._confirmed(mistake, check, fresh)]
-        if len(confirmed) > 1:
-            confirmed = self._tell_apart(confirmed, learner) or confirmed
-        return [mistake.says for mistake in confirmed]
+        same_functions, others = self._more(check, learner, seen.case.functions)
+        for each in same_functions:
+            suspects = [mistake for mistake in suspects if self._alike(mistake, each)]
+        for each in others:
+            if len(suspects) > 1:
+                left = [mistake for mistake in suspects if self._alike(mistake, each)]
+                suspects = left or suspects  # a second error elsewhere says nothing of this one
+        return [mistake.says for mistake in suspects if self._is_wrong(mistake, check, failing)]
 
-    def _fresh_cases(self, check: Check, learner: Link) -> list[tuple[Example, Case, Case]]:
-        """Fresh examples, with what the learner and the solution answer; kept for every suspect."""
-        examples = itertools.islice(draw_examples(check.tries, "fresh"), 1, FRESH)
-        cases: list[tuple[Example, Case, Case]] = []
-        for example in examples:
-            mine = self._run(learner, check, example)
-            right = self._run(self.solution, check, example)
-            if mine is not None and right is not None:
-                cases.append((example, mine, right))
-        return cases
+    def _more(
+        self, check: Check, learner: Link, functions: set[str]
+    ) -> tuple[list[Seen], list[Seen]]:
+        """Fresh cases: those that ask for nothing but `functions`, and the others."""
+        same: list[Seen] = []
+        others: list[Seen] = []
+        for each in self.checks:
+            count = FRESH if each is check else ELSEWHERE
+            for example in itertools.islice(draw_examples(each.tries, "fresh"), count):
+                seen = self._ask(learner, each, example)
+                if seen is None:
+                    return same, others
+                (same if seen.case.functions <= functions else others).append(seen)
+        return same, others
 
-    def _confirmed(
-        self, mistake: Mistake, check: Check, fresh: Iterable[tuple[Example, Case, Case]]
-    ) -> bool:
-        """Whether the mistake goes on answering like the learner where it matters."""
-        telling = 0
-        for example, mine, right in fresh:
-            case = self._run(self._link(mistake), check, example)
-            if case is None or not same_answers(case, mine):
-                return False
-            telling += not same_answers(case, right)
-            if telling >= TELLING:
-                break
-        return telling > 0 or not check.tries.strategies
-
-    def _tell_apart(self, mistakes: list[Mistake], learner: Link) -> list[Mistake]:
-        """Those that answer like the learner in the other checks too."""
-        left = mistakes
-        for check in self.checks:
-            for example in itertools.islice(draw_examples(check.tries, "apart"), TIE_BREAK):
-                mine = self._run(learner, check, example)
-                if mine is None:
-                    continue
-                left = [m for m in left if self._agrees(m, check, [(example, mine)])]
-                if len(left) <= 1:
-                    return left
-        return left
-
-    def _agrees(
-        self, mistake: Mistake, check: Check, cases: Iterable[tuple[Example, Case]]
-    ) -> bool:
-        for example, mine in cases:
-            case = self._run(self._link(mistake), check, example)
-            if case is None or not same_answers(case, mine):
-                return False
-        return True
-
-    def _run(self, link: Link, check: Check, example: Example) -> Case | None:
-        """The case, or None when the worker did not survive it."""
-        if not link.alive:
+    def _ask(self, learner: Link, check: Check, example: Example) -> Seen | None:
+        """The learner's answers, or None when the worker did not survive them."""
+        if not learner.alive:
             return None
-        link.deadline = time.monotonic() + SECONDS
-        case = run_case(link, check.tries, example)
-        return None if isinstance(case.error, WorkerGone) else case
+        learner.deadline = time.monotonic() + SECONDS
+        case = run_case(learner, check.tries, example)
+        return None if isinstance(case.error, WorkerGone) else Seen(check, example, case)
 
-    def _link(self, mistake: Mistake) -> Link:
-        if not self._links:  # all at once: the server forks one while another loads
-            sources = {m.name: self.exercise.mistaken_source(m) for m in self.exercise.mistakes}
-            self._links = {name: self.open_link(source) for name, source in sources.items()}
-        return self._links[mistake.name].load()
+    def _alike(self, mistake: Mistake, seen: Seen) -> bool:
+        case = self.bank.case(mistake, seen.check.tries, seen.example)
+        return case is not None and same_answers(case, seen.case)
 
-    def close(self) -> None:
-        """End every worker."""
-        for link in [*self._links.values(), self._solution]:
-            if link is not None:
-                link.close()
+    def _is_wrong(self, mistake: Mistake, check: Check, failing: Example) -> bool:
+        """Whether the solution answers otherwise on the failing case; a mistake should."""
+        case = self.bank.case(mistake, check.tries, failing)
+        right = self.bank.case(None, check.tries, failing)
+        return case is not None and right is not None and not same_answers(case, right)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import random
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -85,16 +84,18 @@ def _draw(tries: Property, source: Any) -> Example:
 
 
 def shrink(
-    tries: Property, failing: Example, fails: Callable[[Example], bool], seconds: float
+    tries: Property, failing: Example, fails: Callable[[Example], bool], most: int
 ) -> Example:
-    """The simplest example that Hypothesis finds within `seconds` on which `fails` still holds."""
+    """The simplest example found in `most` tries on which `fails` still holds.
+
+    The budget is a number of tries, so that a run can be repeated on a busier machine.
+    """
     if not tries.strategies:
         return failing
     import hypothesis
     from hypothesis import strategies as st
     from hypothesis.database import InMemoryExampleDatabase, choices_to_bytes
 
-    deadline = time.monotonic() + seconds
     best = failing
     verdicts: dict[tuple[Choice, ...], bool] = {}
 
@@ -120,7 +121,7 @@ def shrink(
     def condition(example: Example) -> bool:
         nonlocal best
         if example.choices not in verdicts:
-            verdicts[example.choices] = time.monotonic() < deadline and fails(example)
+            verdicts[example.choices] = len(verdicts) < most and fails(example)
         if verdicts[example.choices] and _size(example) < _size(best):
             best = example
         return verdicts[example.choices]

@@ -13,6 +13,7 @@ from rlgrade import __version__
 from rlgrade.author.declare import Check
 from rlgrade.author.expect import SubmissionRaised, Unmet
 from rlgrade.courses import CourseError, Exercise
+from rlgrade.judge.bank import Bank
 from rlgrade.judge.calls import Link
 from rlgrade.judge.cases import Case, run_case
 from rlgrade.judge.diagnosis import Diagnoser
@@ -32,7 +33,8 @@ class Settings:
 
     run_seconds: float = 30.0
     load_seconds: float = 10.0
-    shrink_seconds: float = 0.5
+    shrink_tries: int = 400
+    shrink_deaths: int = 30  # tries where each costs a worker
     diagnose: bool = True
     explained: int = 1_000  # how many failures get a smallest case and a diagnosis
     only: frozenset[str] = frozenset()  # names of the checks to run; empty means all
@@ -68,6 +70,7 @@ def grade(
     seed: int,
     *,
     settings: Settings | None = None,
+    bank: Bank | None = None,
     on_result: Callable[[CheckResult], None] = lambda result: None,
 ) -> Report:
     """Run every check of `exercise` on the submission whose bytes are `data`.
@@ -78,14 +81,18 @@ def grade(
         server: a warm fork server; it is left running.
         seed: two runs with the same seed draw the same examples.
         settings: limits; the default serves a learner.
+        bank: the exercise's known mistakes, where many submissions share them.
         on_result: is told of each check as it ends.
     """
     start = time.monotonic()
-    run = _Run(exercise, parse_source(exercise.file, data), server, seed, settings or Settings())
+    known = bank or Bank(exercise, server)
+    run = _Run(known, parse_source(exercise.file, data), seed, settings or Settings())
     try:
         results = run.all(on_result)
     finally:
         run.close()
+        if bank is None:
+            known.close()
     return Report(
         exercise=exercise.id,
         exercise_version=exercise.metadata.version,
@@ -103,12 +110,11 @@ def grade(
 class _Run:
     """The state of one run: the worker, the results so far, and the clock."""
 
-    def __init__(
-        self, exercise: Exercise, source: Source, server: Server, seed: int, settings: Settings
-    ) -> None:
-        self.exercise = exercise
+    def __init__(self, bank: Bank, source: Source, seed: int, settings: Settings) -> None:
+        self.bank = bank
+        self.exercise = exercise = bank.exercise
+        self.server = bank.server
         self.source = source
-        self.server = server
         self.seed = seed
         self.settings = settings
         self.problem = source.problem
@@ -117,19 +123,19 @@ class _Run:
         self.checks = [c for c in everything if not settings.only or c.name in settings.only]
         self.model = parse_source(exercise.file, exercise.solution.read_bytes())
         self.outcomes: dict[str, Outcome] = {}
-        self.link: Link | None = None if self.problem else self.open_link(source.text)
-        self.diagnoser = Diagnoser(exercise, everything, self.open_link)
+        self.link: Link | None = None if self.problem else self.open_link()
+        self.diagnoser = Diagnoser(everything, bank)
         self.end = float("inf")
         self.explained = 0
         self.sandbox = ""  # nothing ran
 
-    def open_link(self, text: str) -> Link:
-        return Link(self.server, self.exercise.file, text, self.settings.load_seconds)
+    def open_link(self) -> Link:
+        seconds = self.settings.load_seconds
+        return Link(self.server, self.exercise.file, self.source.text, seconds)
 
     def close(self) -> None:
         if self.link is not None:
             self.link.close()
-        self.diagnoser.close()
 
     def all(self, on_result: Callable[[CheckResult], None]) -> list[CheckResult]:
         load_failure = self._load()
@@ -187,7 +193,7 @@ class _Run:
     def ready_link(self, check: Check) -> Link:
         """The submission's worker, a fresh one if the last has died, with this check's deadline."""
         if self.link is None or not self.link.alive:
-            self.link = self.open_link(self.source.text)
+            self.link = self.open_link()
         self.link.load().deadline = min(time.monotonic() + check.seconds, self.end)
         return self.link
 
@@ -235,16 +241,18 @@ class _Run:
 
     def shrunk(self, check: Check, failure: Failure) -> Example:
         kind = _kind(failure.error)
-        if isinstance(failure.error, WorkerGone) and failure.error.outcome is Outcome.TIMEOUT:
-            return failure.example
-        if self.settings.shrink_seconds <= 0:
+        most = self.settings.shrink_tries
+        if isinstance(failure.error, WorkerGone):
+            slow = failure.error.outcome is Outcome.TIMEOUT
+            most = 0 if slow else min(most, self.settings.shrink_deaths)
+        if most == 0:
             return failure.example
 
         def fails(example: Example) -> bool:
             case, _ = self.last_case(check, example)
             return case is not None and case.error is not None and _kind(case.error) == kind
 
-        return shrink(check.tries, failure.example, fails, self.settings.shrink_seconds)
+        return shrink(check.tries, failure.example, fails, most)
 
     def last_case(self, check: Check, example: Example) -> tuple[Case | None, str]:
         """The example once more, by itself, and what it printed; None if nothing can be loaded."""
@@ -266,8 +274,8 @@ class _Run:
             return error.outcome, f"your code {error.reason}{limit}", None
         if isinstance(error, SubmissionRaised):
             return self.verdict_on_exception(error)
-        case = run_case(self.diagnoser.solution, check.tries, example)
-        if case.error is not None:
+        case = self.bank.case(None, check.tries, example)
+        if case is None or case.error is not None:
             text = f"the grader itself failed here: {type(error).__name__}: {error}"
             return Outcome.BROKEN, text, None
         return Outcome.FAIL, f"your answer cannot be compared: {error}", None

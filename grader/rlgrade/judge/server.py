@@ -219,9 +219,8 @@ class Worker:
         return self.server.pid_of(self)
 
     def post(self, frame: bytes) -> None:
-        """Send a frame as far as the worker takes it now; the rest goes while we wait."""
+        """Put a frame on its way. It goes when we next have to wait, with all that came since."""
         self._outgoing += frame
-        self._send()
 
     def receive(self, deadline: float) -> bytearray:
         """The next frame from the worker.
@@ -245,6 +244,7 @@ class Worker:
         rest = deadline - time.monotonic()
         if rest <= 0:
             raise self._end(Outcome.TIMEOUT, "took too long")
+        self._send()
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
         if self._selector.get_key(self.channel).events != wanted:
             self._selector.modify(self.channel, wanted)
@@ -252,8 +252,6 @@ class Worker:
             if key.fileobj is self.output:
                 self._read_output()
                 continue
-            if events & selectors.EVENT_WRITE:
-                self._send()
             if events & selectors.EVENT_READ:
                 self._read_channel()
 

@@ -54,11 +54,14 @@ def read_frame(stream: IO[bytes]) -> bytes | None:
 
 
 class Worker:
-    """One loaded submission and the objects it has made."""
+    """One loaded submission and the objects it has made.
+
+    Our own known mistakes share a worker, as modules with a key each; a submission has the key "".
+    """
 
     def __init__(self) -> None:
         self.values = Values()
-        self.module = types.ModuleType("submission")
+        self.modules: dict[str, types.ModuleType] = {}
         self.file = ""
 
     def answer(self, frame: bytes) -> bytes:
@@ -76,12 +79,12 @@ class Worker:
 
     def _load(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run the submission's source. It is no file here, so nothing beside it is importable."""
-        self.file = request["file"]
-        self.module = types.ModuleType(request["name"])
-        self.module.__file__ = self.file
-        sys.modules[request["name"]] = self.module
+        self.file, key = request["file"], request["module"]
+        module = types.ModuleType(request["file"].removesuffix(".py") + key)
+        module.__file__ = self.file
+        self.modules[key] = sys.modules[module.__name__] = module
         code = compile(request["source"], self.file, "exec", dont_inherit=True)
-        exec(code, self.module.__dict__)
+        exec(code, module.__dict__)
         return {"value": None}
 
     def _seed(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +120,7 @@ class Worker:
             return getattr(tools, target)
         if isinstance(request["of"], Handle):
             return getattr(self.values.resolve(request["of"]), target)
-        return getattr(self.module, target)
+        return getattr(self.modules[request["module"]], target)
 
     def _describe(self, error: BaseException) -> dict[str, Any]:
         """The exception in plain data, with the frames that lie in the submission."""

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from rlgrade.worker.values import with_gaps
+
 
 def as_leaves(kwargs: dict[str, Any], name: str) -> dict[str, Tensor]:
     """Make argument `name` a leaf that collects gradient; a module's parameters are leaves already.
@@ -19,11 +21,8 @@ def as_leaves(kwargs: dict[str, Any], name: str) -> dict[str, Tensor]:
     value = kwargs[name]
     if isinstance(value, nn.Module):
         return dict(value.named_parameters())
-    kwargs[name] = value.clone().requires_grad_()
-    if not value.is_contiguous():
-        wide = torch.zeros(*value.shape[:-1], 2 * value.shape[-1], dtype=value.dtype)
-        wide[..., ::2] = value
-        kwargs[name] = wide[..., ::2].requires_grad_()
+    leaf = value.clone() if value.is_contiguous() else with_gaps(value)
+    kwargs[name] = leaf.requires_grad_()
     return {"": kwargs[name]}
 
 

@@ -73,10 +73,15 @@ def make_tensor(blob: Blob) -> torch.Tensor:
         return torch.empty(blob.shape, dtype=dtype)
     tensor = torch.frombuffer(bytearray(blob.data), dtype=dtype).reshape(blob.shape)
     if blob.kind == "strided" and tensor.ndim:
-        wide = torch.zeros(*blob.shape[:-1], 2 * blob.shape[-1], dtype=dtype)
-        wide[..., ::2] = tensor
-        return wide[..., ::2]
+        return with_gaps(tensor)
     return tensor
+
+
+def with_gaps(tensor: torch.Tensor) -> torch.Tensor:
+    """The same numbers in a tensor that no `view` can flatten: its rows do not follow evenly."""
+    wide = torch.zeros(*tensor.shape[:-1], 2 * tensor.shape[-1] + 1, dtype=tensor.dtype)
+    wide[..., :-1:2] = tensor
+    return wide[..., :-1:2]
 
 
 def _tensor_to_blob(value: torch.Tensor) -> Blob:
