@@ -197,5 +197,3 @@ def actor_critic_loss(
             its last axis. The message names the argument.
     """
     raise NotImplementedError
-
-

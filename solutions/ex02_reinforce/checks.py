@@ -402,6 +402,11 @@ def expect_the_definition(function: str, answer: Any, choice: Choices, **toleran
         expect_close("entropy", answer, true_entropy(choice.logits), **tolerance)
 
 
+def with_gaps(array: Array) -> Array:
+    """The same numbers, which the submission gets with gaps in memory if there is an axis."""
+    return np.asfortranarray(array) if array.ndim else array
+
+
 def living_generator(submission: Any, seed: int) -> Any:
     """A torch.Generator that stays in the worker, so that two calls share it."""
     return submission.tools.attribute(Generator(seed), "manual_seed")(seed)
@@ -611,8 +616,8 @@ def ignores_masked_steps(submission: Any, episode: Episodes) -> None:
 @check("reinforce_loss pulls each counted log_prob by -return / B, and no other")
 @given(episode=episodes("any").map(lambda e: e.with_garbage(GARBAGE)), examples=25)
 def credits_each_step(submission: Any, episode: Episodes) -> None:
-    with_gaps = {name: np.asfortranarray(array) for name, array in vars(episode).items()}
-    answer = submission.reinforce_loss.gradients("log_probs", **with_gaps)
+    apart = {name: with_gaps(array) for name, array in vars(episode).items()}
+    answer = submission.reinforce_loss.gradients("log_probs", **apart)
     expect(answer.carries_gradient, "the loss should carry gradient to log_probs")
     weights = np.where(episode.mask, episode.returns, 0.0)
     expected = -weights.astype(np.float64) / len(weights)
@@ -715,9 +720,9 @@ def climbs_the_objective(submission: Any, mdp: Mdp, learning_rate: float) -> Non
 @check("the functions on logits keep the leading axes, none or several, also of size 1")
 @given(choice=choices_of_any_shape(), examples=20)
 def keeps_leading_axes(submission: Any, choice: Choices) -> None:
-    with_gaps = Choices(*map(np.asfortranarray, (choice.logits, choice.actions)))
+    apart = Choices(with_gaps(choice.logits), with_gaps(choice.actions))
     for function in ON_LOGITS:
-        expect_the_definition(function, on_logits(submission, function, with_gaps), choice)
+        expect_the_definition(function, on_logits(submission, function, apart), choice)
 
 
 @check("reinforce_loss takes returns that are whole numbers")

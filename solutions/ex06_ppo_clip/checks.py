@@ -462,6 +462,17 @@ def expect_value_loss(submission: Any, case: Predictions) -> None:
     expect_loss(submission.clipped_value_loss, "values", vars(case), true_value_loss(case))
 
 
+def expect_case(submission: Any, case: ClipCase, branch: str, is_flat: bool) -> None:
+    """clip_case gives this branch, and says this of its slope."""
+    answer = submission.clip_case(case.advantage, case.ratio, epsilon=case.epsilon)
+    expect(
+        isinstance(answer, tuple) and len(answer) == 2,
+        "clip_case should return a branch and whether its slope is 0, as a tuple",
+    )
+    expect_equal("the branch", answer[0], branch)
+    expect_equal("whether the slope is 0", answer[1], is_flat)
+
+
 def kl_of(submission: Any, update: Update) -> Any:
     """The submission's estimate, as a scalar."""
     arguments = update.arguments()
@@ -625,15 +636,13 @@ def clips_whole_actions(submission, update):
 @check("names the active branch, and whether it teaches nothing")
 @given(case=clip_cases((1.0, -1.0, 0.5, -0.5, 3.0, -3.0, 0.02, -0.02)), examples=60)
 def names_the_case(submission, case):
-    answer = submission.clip_case(case.advantage, case.ratio, epsilon=case.epsilon)
-    expect_equal("clip_case", answer, CASES[np.sign(case.advantage), case.zone])
+    expect_case(submission, case, *CASES[int(np.sign(case.advantage)), case.zone])
 
 
 @check("says of an advantage of 0 that it teaches nothing")
 @given(case=clip_cases((0.0,)), examples=20)
 def nothing_to_learn_from_zero(submission, case):
-    answer = submission.clip_case(case.advantage, case.ratio, epsilon=case.epsilon)
-    expect_equal("clip_case", answer, ("unclipped", True))
+    expect_case(submission, case, "unclipped", True)
 
 
 # The diagnostics
@@ -748,7 +757,12 @@ def deals_every_index_once(submission, count, minibatch_size, seed):
     minibatches = epoch(submission, count, minibatch_size, Generator(seed))
     sizes = [minibatch.size for minibatch in minibatches]
     whole, rest = divmod(count, minibatch_size)
-    expect_equal("the list of sizes", sizes, [minibatch_size] * whole + [rest] * (rest > 0))
+    wanted = [minibatch_size] * whole + [rest] * (rest > 0)
+    expect(
+        sizes == wanted,
+        f"{count} indices should come in minibatches of {wanted}; yours are of {sizes}",
+        "the sizes",
+    )
     expect_equal("all indices, sorted", np.sort(np.concatenate(minibatches)), np.arange(count))
 
 

@@ -235,22 +235,23 @@ def along_an_axis(draw: Draw) -> tuple[Numbers, int]:
 
 @strategy
 def situations(draw: Draw, functions: tuple[str, ...] = tuple(ARGUMENTS)) -> Situation:
-    """A call of one of the functions; what does not count is garbage."""
+    """A call of one of the functions; what does not count is garbage; memory has gaps."""
     function = draw(one_of(*functions))
+    arguments: dict[str, Any] = {}
     if function == "response_mask":
-        batch = draw(batches(ends="any", after="any", prompt="any", pad="any"))
-        return Situation(function, batch.arguments())
-    if ARGUMENTS[function][0] == "logits":
+        arguments = draw(batches(ends="any", after="any", prompt="any", pad="any")).arguments()
+    elif ARGUMENTS[function][0] == "logits":
         example = draw(scored())
         arguments = {name: getattr(example, name) for name in ARGUMENTS[function]}
-        return Situation(function, arguments | {"temperature": draw(TEMPERATURES)})
-    pair = draw(numbers()).with_garbage(GARBAGE)
-    arguments = dict(zip(ARGUMENTS[function], (pair.values, pair.mask), strict=True))
+        arguments["temperature"] = draw(TEMPERATURES)
+    else:
+        pair = draw(numbers()).with_garbage(GARBAGE)
+        arguments = dict(zip(ARGUMENTS[function], (pair.values, pair.mask), strict=True))
     if function == "masked_mean":
         arguments["axis"] = draw(one_of(None, -1, 1))
     if function == "aggregate_loss":
         arguments |= {"how": draw(one_of(*HOW)), "constant": draw(CONSTANTS)}
-    return Situation(function, arguments)
+    return Situation(function, with_gaps(arguments))
 
 
 @strategy
@@ -303,6 +304,14 @@ def misfits(draw: Draw) -> Misfit:
     if argument in ("per_token", "log_probs"):  # the mask agrees, but neither is [B, T]
         shapes["mask"] = shape
     return Misfit(function, argument, shapes)
+
+
+def with_gaps(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The same, with tensors that are not contiguous in memory."""
+    return {
+        name: np.asfortranarray(value) if isinstance(value, np.ndarray) else value
+        for name, value in arguments.items()
+    }
 
 
 # A language model of three tokens
@@ -581,21 +590,21 @@ def loss_of_logits(submission: Any, example: Scored, batch: Batch, **how: Any) -
 
 
 @check("scores every token but the first by the logits one position before it")
-@given(example=scored(), examples=60)
+@given(example=scored(), examples=50)
 def scores_the_next_token(submission, example):
     log_probs = submission.token_log_probs(example.logits, example.tokens)
     expect_close("log_probs", log_probs, true_log_probs(example, 1.0))
 
 
 @check("divides the logits by the temperature before it takes a softmax")
-@given(example=scored(), temperature=TEMPERATURES, examples=40)
+@given(example=scored(), temperature=TEMPERATURES, examples=25)
 def temperature_divides_the_logits(submission, example, temperature):
     log_probs = submission.token_log_probs(example.logits, example.tokens, temperature=temperature)
     expect_close("log_probs", log_probs, true_log_probs(example, temperature))
 
 
 @check("gives log-probs whose gradient is (one-hot - pi) / temperature")
-@given(example=scored(), temperature=one_of(1.0, 2.0, 0.5, 1.5), examples=40)
+@given(example=scored(), temperature=one_of(1.0, 2.0, 0.5, 1.5), examples=25)
 def gradient_of_log_probs(submission, example, temperature):
     rows, length = example.tokens.shape
     cotangent = np.arange(1.0, 1 + rows * (length - 1), dtype=np.float32).reshape(rows, -1)
@@ -612,7 +621,7 @@ def gradient_of_log_probs(submission, example, temperature):
 
 
 @check("scores logits of 100 and -100 without an infinity")
-@given(example=extreme(), temperature=one_of(1.0, 0.5), examples=40)
+@given(example=extreme(), temperature=one_of(1.0, 0.5), examples=25)
 def finite_log_probs(submission, example, temperature):
     answer = submission.token_log_probs.gradients(
         "logits", logits=example.logits, tokens=example.tokens, temperature=temperature
@@ -623,7 +632,7 @@ def finite_log_probs(submission, example, temperature):
 
 
 @check("gives all strings of a language model probabilities that add up to one")
-@given(model=tiny_models(), examples=15)
+@given(model=tiny_models(), examples=12)
 def strings_add_up_to_one(submission, model):
     log_probs = submission.token_log_probs(
         model.scored.logits, model.scored.tokens, temperature=model.temperature
@@ -640,7 +649,7 @@ def strings_add_up_to_one(submission, model):
 
 
 @check("counts a response from its first token to its EOS, both included")
-@given(batch=batches(), examples=60)
+@given(batch=batches(), examples=50)
 def response_and_eos(submission, batch):
     mask = submission.response_mask(**batch.arguments())
     expect_dtype("response_mask", mask, "bool")
@@ -648,25 +657,25 @@ def response_and_eos(submission, batch):
 
 
 @check("counts a response that was cut off to its last token, and no padding")
-@given(batch=batches(ends="cut"), examples=40)
+@given(batch=batches(ends="cut"), examples=30)
 def cut_off_responses(submission, batch):
     expect_equal("response_mask", submission.response_mask(**batch.arguments()), batch.mask)
 
 
 @check("takes no notice of EOS and pad tokens inside a prompt")
-@given(batch=batches(prompt="any"), examples=40)
+@given(batch=batches(prompt="any"), examples=30)
 def eos_in_the_prompt(submission, batch):
     expect_equal("response_mask", submission.response_mask(**batch.arguments()), batch.mask)
 
 
 @check("counts the first EOS and not the padding where both are the same token")
-@given(batch=batches(pad="same"), examples=40)
+@given(batch=batches(pad="same"), examples=30)
 def padding_with_eos(submission, batch):
     expect_equal("response_mask", submission.response_mask(**batch.arguments()), batch.mask)
 
 
 @check("counts nothing after the first EOS, whatever stands there")
-@given(batch=batches(after="any"), examples=40)
+@given(batch=batches(after="any"), examples=30)
 def nothing_after_eos(submission, batch):
     expect_equal("response_mask", submission.response_mask(**batch.arguments()), batch.mask)
 
@@ -674,17 +683,18 @@ def nothing_after_eos(submission, batch):
 @check("finds the response in any batch, also where there is none")
 @given(
     batch=batches(ends="any", after="any", prompt="any", pad="any", empty=True),
-    examples=80,
+    examples=60,
 )
 def any_batch(submission, batch):
-    expect_equal("response_mask", submission.response_mask(**batch.arguments()), batch.mask)
+    mask = submission.response_mask(**with_gaps(batch.arguments()))
+    expect_equal("response_mask", mask, batch.mask)
 
 
 # The promises: means, sums, entropies
 
 
 @check("averages over the entries that count")
-@given(pair=numbers(), examples=40)
+@given(pair=numbers(), examples=25)
 def mean_of_what_counts(submission, pair):
     expect_value_and_gradient(
         submission, "masked_mean", values=pair.values, mask=pair.mask, axis=None
@@ -692,7 +702,7 @@ def mean_of_what_counts(submission, pair):
 
 
 @check("averages along one axis, which disappears")
-@given(example=along_an_axis(), examples=40)
+@given(example=along_an_axis(), examples=25)
 def mean_along_an_axis(submission, example):
     pair, axis = example
     expect_value_and_gradient(
@@ -701,7 +711,7 @@ def mean_along_an_axis(submission, example):
 
 
 @check("gives 0 and no gradient where nothing counts in a mean")
-@given(pair=numbers("sparse"), axis=one_of(None, 1, -1), examples=40)
+@given(pair=numbers("sparse"), axis=one_of(None, 1, -1), examples=25)
 def mean_of_nothing(submission, pair, axis):
     expect_value_and_gradient(
         submission, "masked_mean", values=pair.values, mask=pair.mask, axis=axis
@@ -709,7 +719,7 @@ def mean_of_nothing(submission, pair, axis):
 
 
 @check("adds up the counted log-probs of each sequence")
-@given(pair=numbers("sparse"), examples=40)
+@given(pair=numbers("sparse"), examples=25)
 def sums_of_sequences(submission, pair):
     expect_value_and_gradient(
         submission, "sequence_log_probs", log_probs=pair.values, mask=pair.mask
@@ -717,14 +727,14 @@ def sums_of_sequences(submission, pair):
 
 
 @check("measures entropy in nats, at every position, at the given temperature")
-@given(example=scored(), temperature=one_of(1.0, 2.0, 0.5, 1.5), examples=40)
+@given(example=scored(), temperature=one_of(1.0, 2.0, 0.5, 1.5), examples=30)
 def entropy_in_nats(submission, example, temperature):
     entropy = submission.token_entropy(example.logits, temperature=temperature)
     expect_close("token_entropy", entropy, true_entropy(example.logits, temperature))
 
 
 @check("gives an entropy whose gradient is right")
-@given(example=scored(), temperature=one_of(1.0, 2.0, 0.5), examples=30)
+@given(example=scored(), temperature=one_of(1.0, 2.0, 0.5), examples=20)
 def gradient_of_entropy(submission, example, temperature):
     answer = submission.token_entropy.gradients(
         "logits", logits=example.logits, temperature=temperature
@@ -735,7 +745,7 @@ def gradient_of_entropy(submission, example, temperature):
 
 
 @check("gives a finite entropy and gradient where probabilities underflow")
-@given(example=extreme(), temperature=one_of(1.0, 0.5), examples=30)
+@given(example=extreme(), temperature=one_of(1.0, 0.5), examples=20)
 def finite_entropy(submission, example, temperature):
     answer = submission.token_entropy.gradients(
         "logits", logits=example.logits, temperature=temperature
@@ -749,7 +759,7 @@ def finite_entropy(submission, example, temperature):
 
 
 @check("gives every counted token of the batch the same weight under token_mean")
-@given(pair=unequal(), constant=one_of(None, 7.0), examples=40)
+@given(pair=unequal(), constant=one_of(None, 7.0), examples=25)
 def token_mean(submission, pair, constant):
     expect_value_and_gradient(
         submission,
@@ -762,7 +772,7 @@ def token_mean(submission, pair, constant):
 
 
 @check("gives every sequence the same weight under sequence_mean")
-@given(pair=unequal(), constant=one_of(None, 7.0), examples=40)
+@given(pair=unequal(), constant=one_of(None, 7.0), examples=25)
 def sequence_mean(submission, pair, constant):
     expect_value_and_gradient(
         submission,
@@ -775,7 +785,7 @@ def sequence_mean(submission, pair, constant):
 
 
 @check("divides by the number of sequences times the constant under constant")
-@given(pair=unequal(), constant=CONSTANTS, examples=40)
+@given(pair=unequal(), constant=CONSTANTS, examples=25)
 def constant_divisor(submission, pair, constant):
     expect_value_and_gradient(
         submission,
@@ -788,7 +798,7 @@ def constant_divisor(submission, pair, constant):
 
 
 @check("adds 0 for a sequence without a counted token, and still counts the sequence")
-@given(pair=numbers("sparse"), how=one_of(*HOW), constant=CONSTANTS, examples=60)
+@given(pair=numbers("sparse"), how=one_of(*HOW), constant=CONSTANTS, examples=40)
 def empty_sequences(submission, pair, how, constant):
     expect_value_and_gradient(
         submission,
@@ -801,7 +811,7 @@ def empty_sequences(submission, pair, how, constant):
 
 
 @check("lets no number behind the mask change a mean, a sum, a loss or its gradient")
-@given(situation=situations(DIFFERENTIABLE[1:]), examples=60)
+@given(situation=situations(DIFFERENTIABLE[1:]), examples=40)
 def garbage_behind_the_mask(submission, situation):
     expect_value_and_gradient(submission, situation.function, **situation.arguments)
 
@@ -812,7 +822,7 @@ def garbage_behind_the_mask(submission, situation):
     how=one_of(*HOW),
     constant=CONSTANTS,
     cut=integers(1, 4),
-    examples=40,
+    examples=25,
 )
 def parts_add_up(submission, pair, how, constant, cut):
     cut = min(cut, len(pair.mask) - 1)
@@ -861,7 +871,7 @@ def parts_add_up(submission, pair, how, constant, cut):
         ("token_entropy", "temperature", {"temperature": 0.0}),
         ("token_entropy", "temperature", {"temperature": -1.0}),
     ),
-    examples=30,
+    examples=25,
 )
 def options_are_checked(submission, pair, example, case):
     function, option, options = case
@@ -875,7 +885,7 @@ def options_are_checked(submission, pair, example, case):
 
 
 @check("finds the probability of every response of a language model")
-@given(model=tiny_models(), examples=15)
+@given(model=tiny_models(), examples=12)
 def probabilities_of_responses(submission, model):
     log_probs = submission.token_log_probs(
         model.scored.logits, model.scored.tokens, temperature=model.temperature
@@ -889,7 +899,7 @@ def probabilities_of_responses(submission, model):
 
 
 @check("gives a REINFORCE loss the exact gradient of a language model's expected reward")
-@given(model=tiny_models(), rewards=tensors(15), examples=15)
+@given(model=tiny_models(), rewards=tensors(15), examples=12)
 def policy_gradient(submission, model, rewards):
     example = model.scored
     settings = {"temperature": model.temperature}
@@ -929,7 +939,7 @@ def policy_gradient(submission, model, rewards):
     batch=batches(ends="any", pad="any"),
     how=one_of(*HOW),
     seed=integer_tensors(2, 6, 6, low=0, high=255),
-    examples=20,
+    examples=16,
 )
 def prompt_and_padding_do_not_matter(submission, batch, how, seed):
     rows, length = batch.tokens.shape
@@ -955,18 +965,8 @@ def prompt_and_padding_do_not_matter(submission, batch, how, seed):
 # The promises: tensors
 
 
-@check("takes tensors with gaps in memory")
-@given(situation=situations(), examples=60)
-def gaps_in_memory(submission, situation):
-    gaps = {
-        name: np.asfortranarray(value) if isinstance(value, np.ndarray) else value
-        for name, value in situation.arguments.items()
-    }
-    expect_truth(submission, replace(situation, arguments=gaps))
-
-
 @check("answers float64 with float64, to all its digits")
-@given(situation=precise(), examples=40)
+@given(situation=precise(), examples=30)
 def float64_stays(submission, situation):
     tight = {"rtol": 0.0, "atol": 1e-6 if "mask" in situation.arguments else 1e-9}
     answer = expect_truth(submission, situation, **tight)
@@ -974,7 +974,7 @@ def float64_stays(submission, situation):
 
 
 @check("leaves its inputs as they were")
-@given(situation=situations(), examples=40)
+@given(situation=situations(), examples=30)
 def inputs_stay(submission, situation):
     _, after = getattr(submission, situation.function).arguments_after(**situation.arguments)
     for name in ARGUMENTS[situation.function]:
@@ -982,7 +982,7 @@ def inputs_stay(submission, situation):
 
 
 @check("refuses an argument of another shape with a ValueError that names it")
-@given(misfit=misfits(), examples=60)
+@given(misfit=misfits(), examples=50)
 def shapes_are_checked(submission, misfit):
     kinds = {"tokens": np.int64, "prompt_lengths": np.int64, "mask": bool}
     arguments: dict[str, Any] = {
