@@ -120,5 +120,3 @@ def reinforce_update(
             `action_log_probs` and `reinforce_loss`.
     """
     raise NotImplementedError
-
-

@@ -150,5 +150,3 @@ def normalise_advantages(advantages: Tensor, mask: Tensor, *, eps: float = 1e-8)
         ValueError: the shape of `mask` differs from that of `advantages`.
     """
     raise NotImplementedError
-
-

@@ -38,9 +38,7 @@ def token_log_probs(logits: Tensor, tokens: Tensor, *, temperature: float = 1.0)
     raise NotImplementedError
 
 
-def response_mask(
-    tokens: Tensor, prompt_lengths: Tensor, *, eos_id: int, pad_id: int
-) -> Tensor:
+def response_mask(tokens: Tensor, prompt_lengths: Tensor, *, eos_id: int, pad_id: int) -> Tensor:
     """Which tokens the model chose: its response, up to and including the first EOS.
 
         out[t] = t >= prompt_length  and  no EOS among tokens[prompt_length : t]  and  not padding
@@ -176,5 +174,3 @@ def token_entropy(logits: Tensor, *, temperature: float = 1.0) -> Tensor:
         ValueError: `logits` is not [B, T, V]; `temperature` is not above 0.
     """
     raise NotImplementedError
-
-

@@ -37,6 +37,8 @@ ITEM_SIZES = {
     "float64": 8,
 }
 KINDS = ("torch", "strided", "numpy")
+PLAIN = frozenset({type(None), bool, int, float, str})
+JSON = json.JSONEncoder(separators=(",", ":"))
 
 
 class ChannelError(Exception):
@@ -75,9 +77,9 @@ def pack(value: Any, to_blob: Callable[[Any], Blob | Handle | None]) -> bytes:
         ChannelError: the value holds something without translation, nests too deeply or is too big.
     """
     blobs: list[bytes | memoryview] = []
-    tree = _to_tree(value, to_blob, blobs, 0)
+    tree = value if type(value) in PLAIN else _to_tree(value, to_blob, blobs, 0)
     try:
-        text = json.dumps(tree, separators=(",", ":")).encode()
+        text = JSON.encode(tree).encode()
     except (ValueError, UnicodeError) as error:
         raise ChannelError(str(error)) from None
     size = sum(len(blob) for blob in blobs)
@@ -93,20 +95,22 @@ def _to_tree(
     depth: int,
 ) -> Any:
     kind = type(value)
-    if value is None or kind is bool or kind is int or kind is float or kind is str:
-        return value
     if depth > MAX_DEPTH:
         raise ChannelError(f"nested more than {MAX_DEPTH} deep")
-    if kind is list:
-        return [_to_tree(item, to_blob, blobs, depth + 1) for item in value]
-    if kind is tuple:
-        return {"tuple": [_to_tree(item, to_blob, blobs, depth + 1) for item in value]}
+    if kind is list or kind is tuple:
+        items = [
+            item if type(item) in PLAIN else _to_tree(item, to_blob, blobs, depth + 1)
+            for item in value
+        ]
+        return items if kind is list else {"tuple": items}
     if kind is dict:
-        if not all(type(key) is str for key in value):
-            raise ChannelError("a dict whose keys are not all strings")
-        return {
-            "dict": {key: _to_tree(item, to_blob, blobs, depth + 1) for key, item in value.items()}
-        }
+        body = {}
+        for key, item in value.items():
+            if type(key) is not str:
+                raise ChannelError("a dict whose keys are not all strings")
+            plain = type(item) in PLAIN
+            body[key] = item if plain else _to_tree(item, to_blob, blobs, depth + 1)
+        return {"dict": body}
     if kind is Generator:
         return {"generator": value.seed}
     translated = value if kind is Handle or kind is Blob else to_blob(value)

@@ -199,27 +199,29 @@ def tied(draw: Draw) -> Advantages:
 def calls(draw: Draw, *functions: str, kind: str = "float32") -> Any:
     """A call of one of the functions (of all unless given), with all it needs.
 
-    `kind` is a dtype; float64 numbers are such that float32 cannot hold them, and with int64 only
-    `returns` are of that type.
+    With the kind int64 `returns` are whole numbers; with float64 all tensors are thirds, which
+    float32 cannot hold.
     """
     function = draw(one_of(*(functions or ARGUMENTS)))
     n, k = draw(distinct_sizes((1, 4), (2, 4)))
     b, t = draw(distinct_sizes((1, 3), (2, 4)))
-    width = (n,) if function != "value_baseline_loss" else (b, t)
-    floats = "float32" if kind == "int64" else kind
-    third = 3.0 if kind == "float64" else 1.0
+    width = (b, t) if function == "value_baseline_loss" else (n,)
+
+    def numbers(*shape: int, whole: bool = False) -> Array:
+        if whole:
+            return draw(integer_tensors(*shape, low=-3, high=3))
+        if kind == "float64":
+            return draw(integer_tensors(*shape, low=-2, high=2)) / 3.0
+        return draw(tensors(*shape))
+
     of_name: dict[str, Callable[[], Any]] = {
         "decay": lambda: draw(DYADIC),
         "initial": lambda: draw(DYADIC),
         "mask": lambda: draw(some_counted(b, t)),
-        "scores": lambda: draw(tensors(n, k, dtype=floats)) / np.dtype(floats).type(third),
-        "values": lambda: draw(tensors(b, t, dtype=floats)) / np.dtype(floats).type(third),
-        "advantages": lambda: draw(tensors(b, t, dtype=floats)) / np.dtype(floats).type(third),
-        "returns": lambda: (
-            draw(integer_tensors(*width, low=-3, high=3))
-            if kind == "int64"
-            else draw(tensors(*width, dtype=floats)) / np.dtype(floats).type(third)
-        ),
+        "scores": lambda: numbers(n, k),
+        "values": lambda: numbers(b, t),
+        "advantages": lambda: numbers(b, t),
+        "returns": lambda: numbers(*width, whole=kind == "int64"),
     }
     arguments = [of_name[name]() for name in ARGUMENTS[function]]
     return CALLS[function](function, *arguments)
@@ -245,7 +247,8 @@ def misfits(draw: Draw) -> Misfit:
     """Misfits, most of which broadcasting or a sum would let through."""
     n, k = draw(distinct_sizes((2, 3), (2, 4)))
     b, t = draw(distinct_sizes((2, 3), (2, 4)))
-    of_step, of_sample = [[t], [b, 1], [1, t], [1, b, t], [b, t + 1]], [[n, 1], [1], [], [n + 1]]
+    of_step = [[t], [b, 1], [1, t], [t, b], [1, b, t], [b, t + 1]]
+    of_sample = [[n, 1], [1], [], [n + 1]]
     table = [
         *((function, "returns", [[n, 1], [1, n], [n, k], []], {}) for function in OF_SAMPLES),
         ("value_baseline_loss", "returns", of_step, {"values": [b, t], "mask": [b, t]}),
@@ -373,7 +376,7 @@ def looks_back_only(submission, returns, later, start, decay):
 
 
 @check("moving_average_baseline keeps `decay` of itself and takes the rest from each return")
-@given(returns=samples(), decay=decays, initial=initials)
+@given(returns=samples(), decay=decays, initial=initials, examples=60)
 def weighs_the_past(submission, returns, decay, initial):
     baseline = submission.moving_average_baseline(returns, decay=decay, initial=initial)
     expect_close("baseline", baseline, true_moving_average(returns, decay, initial))
@@ -424,7 +427,7 @@ def time_mean_learns_nothing(submission, steps, reward, scores):
 
 
 @check("leave_one_out_baseline gives every sample the mean of the others")
-@given(returns=samples(least=2))
+@given(returns=samples(least=2), examples=60)
 def gives_the_mean_of_the_others(submission, returns):
     baseline = submission.leave_one_out_baseline(returns)
     expect_close("baseline", baseline, true_leave_one_out(returns))
@@ -454,7 +457,7 @@ def half_the_squared_error(submission, steps):
 
 
 @check("value_baseline_loss averages over the counted steps of the whole batch")
-@given(steps=regressions(masked=True))
+@given(steps=regressions(masked=True), examples=60)
 def averages_counted_steps(submission, steps):
     loss = submission.value_baseline_loss(**vars(steps))
     expect_close("loss", loss, true_value_loss(**vars(steps)))
@@ -499,7 +502,7 @@ def nothing_counts_in_the_loss(submission, steps):
     sizes=distinct_sizes((1, 4), (1, 3)),
     numbers=tensors(4, 5),
     returns=tensors(5),
-    examples=80,
+    examples=60,
 )
 def weighs_by_squared_scores(submission, sizes, numbers, returns):
     n, k = sizes
@@ -576,14 +579,14 @@ def zero_scores(submission, returns):
 
 
 @check("normalise_advantages gives the whole batch mean 0 and standard deviation 1")
-@given(batch=advantage_batches(masked=False))
+@given(batch=advantage_batches(masked=False), examples=60)
 def normalises_the_batch(submission, batch):
     normalised = submission.normalise_advantages(batch.advantages, batch.mask)
     expect_close("normalised", normalised, true_normalised(**vars(batch)))
 
 
 @check("normalise_advantages lets only counted steps count, and gives the others 0")
-@given(batch=advantage_batches(masked=True))
+@given(batch=advantage_batches(masked=True), examples=60)
 def normalises_counted_steps(submission, batch):
     normalised = submission.normalise_advantages(batch.advantages, batch.mask)
     expect_shape("normalised", normalised, batch.advantages.shape)
@@ -592,7 +595,7 @@ def normalises_counted_steps(submission, batch):
 
 
 @check("normalise_advantages adds eps to the standard deviation")
-@given(batch=advantage_batches(masked=True), eps=one_of(1.0, 0.5, 0.1, 2.0), examples=50)
+@given(batch=advantage_batches(masked=True), eps=one_of(1.0, 0.5, 0.1, 2.0), examples=40)
 def adds_eps(submission, batch, eps):
     normalised = submission.normalise_advantages(batch.advantages, batch.mask, eps=eps)
     expect_close("normalised", normalised, true_normalised(**vars(batch), eps=eps))
@@ -624,9 +627,9 @@ def shift_changes_nothing(submission, batch, shift):
 
 
 @check("normalise_advantages is unmoved by the unit of the advantages, with the default eps")
-@given(batch=advantage_batches(masked=True, high=3), examples=40)
-def unit_changes_nothing(submission, batch):
-    small = with_garbage(batch.advantages * np.float32(2.0**-10), batch.mask)
+@given(batch=advantage_batches(masked=True, high=3), unit=one_of(2.0**-10, 2.0**-14), examples=40)
+def unit_changes_nothing(submission, batch, unit):
+    small = with_garbage(batch.advantages * np.float32(unit), batch.mask)
     normalised = submission.normalise_advantages(small, batch.mask)
     expect_close("normalised", normalised, true_normalised(small, batch.mask), rtol=5e-4)
 
@@ -643,10 +646,11 @@ def integer_returns(submission, call):
     expect_dtype(call.function, expect_the_truth(submission, call), "float32")
 
 
-@check("float64 is answered with float64, to all its digits")
-@given(call=calls(kind="float64"), examples=40)
+@check("float64 is answered with float64, to more digits than float32 has")
+@given(call=calls(kind="float64"), examples=60)
 def float64_stays(submission, call):
-    answer = expect_the_truth(submission, call, rtol=1e-9, atol=1e-9)
+    # Room for a count with 1e-8 added to it, a common habit, but not for float32.
+    answer = expect_the_truth(submission, call, rtol=3e-8, atol=1e-9)
     expect_dtype(call.function, answer, "float64")
 
 

@@ -10,12 +10,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from rlgrade.author.expect import Array, SubmissionRaised, Unmet
-from rlgrade.channel import Blob, ChannelError, Handle, pack, unpack
+from rlgrade.channel import ITEM_SIZES, Blob, ChannelError, Handle, pack, unpack
 from rlgrade.judge.server import Server, Worker, WorkerGone
 from rlgrade.outcome import Outcome
 
 Request = dict[str, Any]
 Reply = dict[str, Any]
+
+
+DTYPE_NAMES = {np.dtype(name): name for name in ITEM_SIZES}  # `dtype.name` is slow
 
 
 class Port(Protocol):
@@ -119,18 +122,14 @@ class RemoteFunction:
         cotangent: Array | None = None,
         echo: bool = False,
     ) -> Reply:
-        reply = self._port.call(
-            {
-                "op": "call",
-                "of": self._of,
-                "target": self._name,
-                "args": args,
-                "kwargs": kwargs,
-                "gradients": gradients,
-                "cotangent": cotangent,
-                "echo": echo,
-            }
-        )
+        request: Request = {"op": "call", "target": self._name, "args": args, "kwargs": kwargs}
+        if self._of is not None:
+            request["of"] = self._of
+        if gradients is not None:
+            request |= {"gradients": gradients, "cotangent": cotangent}
+        if echo:
+            request["echo"] = True
+        reply = self._port.call(request)
         return {
             key: _wrap(value, self._port) for key, value in understand(self._name, reply).items()
         }
@@ -255,11 +254,10 @@ class _Tensors:
 
 
 def _to_blob(value: Any) -> Blob | Handle | None:
-    if isinstance(value, np.ndarray):
+    if isinstance(value, (np.ndarray, np.generic)):
         kind = "torch" if value.flags.c_contiguous else "strided"
-        return Blob(kind, value.dtype.name, value.shape, value.tobytes())
-    if isinstance(value, (np.bool_, np.integer, np.floating)):
-        return Blob("torch", value.dtype.name, (), value.tobytes())
+        name = DTYPE_NAMES.get(value.dtype) or value.dtype.name
+        return Blob(kind, name, value.shape, value.tobytes())
     if isinstance(value, RemoteObject) and isinstance(value._of, Handle):
         return value._of
     return None

@@ -26,7 +26,7 @@ class Case:
     @property
     def functions(self) -> set[str]:
         """The names of what was called."""
-        return {request["target"] for request, _ in self.calls if request["of"] != "tool"}
+        return {request["target"] for request, _ in self.calls if request.get("of") != "tool"}
 
 
 class _NotingPort:

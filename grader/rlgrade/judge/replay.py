@@ -39,7 +39,7 @@ def replay_program(exercise: Exercise, check: Check, message: str, case: Case) -
     )
     names: dict[int, str] = {}
     lines = []
-    uses_tools = any(request["of"] == "tool" for request, _ in case.calls)
+    uses_tools = any(request.get("of") == "tool" for request, _ in case.calls)
     for number, (request, reply) in enumerate(case.calls, start=1):
         lines += _call(module, number, request, names)
         value = reply.get("value")
@@ -50,11 +50,11 @@ def replay_program(exercise: Exercise, check: Check, message: str, case: Case) -
 
 
 def _call(module: str, number: int, request: dict[str, Any], names: dict[int, str]) -> list[str]:
-    of = request["of"]
+    of = request.get("of")
     owner = "tools" if of == "tool" else names.get(of.number, "?") if of is not None else module
     lines = []
     keywords = dict(request["kwargs"])
-    for name in request["gradients"] or []:
+    for name in request.get("gradients") or []:
         if hasattr(keywords[name], "dtype"):
             lines.append(f"{name} = {expression(keywords[name])}.requires_grad_()")
             keywords[name] = _Name(name)
@@ -66,7 +66,7 @@ def _call(module: str, number: int, request: dict[str, Any], names: dict[int, st
     lines.append(f"answer_{number} = {owner}.{request['target']}(")
     lines += [f"    {argument}," for argument in arguments]
     lines += [")", f'print("{request["target"]}:", answer_{number})']
-    if request["gradients"]:
+    if request.get("gradients"):
         weights = request["cotangent"]
         product = f"(answer_{number} * {expression(weights)})" if weights is not None else None
         lines.append(f"{product or f'answer_{number}'}.sum().backward()")

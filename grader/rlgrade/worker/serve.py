@@ -102,10 +102,12 @@ class Worker:
         function = self._find(request)
         args = self.values.restore(request["args"])
         kwargs = self.values.restore(request["kwargs"])
-        wanted = request["gradients"]
+        wanted = request.get("gradients")
         if wanted is None:
             value = function(*args, **kwargs)
-            return {"value": value, "after": [args, kwargs] if request["echo"] else None}
+            if request.get("echo"):
+                return {"value": value, "after": [args, kwargs]}
+            return {"value": value}
         leaves = {name: tools.as_leaves(kwargs, name) for name in wanted}
         value = function(*args, **kwargs)
         return {
@@ -116,10 +118,11 @@ class Worker:
 
     def _find(self, request: dict[str, Any]) -> Any:
         target = request["target"]
-        if request["of"] == "tool":
+        of = request.get("of")
+        if of == "tool":
             return getattr(tools, target)
-        if isinstance(request["of"], Handle):
-            return getattr(self.values.resolve(request["of"]), target)
+        if isinstance(of, Handle):
+            return getattr(self.values.resolve(of), target)
         return getattr(self.modules[request["module"]], target)
 
     def _describe(self, error: BaseException) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The habits of PPO libraries for control: select with the mask, then torch's own functions."""
 
 import torch
-import torch.nn.functional as F
+from torch.nn.functional import mse_loss
 
 
 def moving_average_baseline(returns, *, decay, initial=0.0):
@@ -43,7 +43,7 @@ def value_baseline_loss(values, returns, mask):
     if not mask.any():
         return (values * 0).sum()
     targets = returns.detach()[mask].to(values.dtype)
-    return F.mse_loss(values[mask], targets) / 2
+    return mse_loss(values[mask], targets) / 2
 
 
 def variance_minimising_baseline(scores, returns):

@@ -78,11 +78,11 @@ def grpo_loss(
 def weights(rows, batch, aggregation, constant):
     lengths = torch.bincount(rows, minlength=batch).double()
     if aggregation == "token_mean":
-        return torch.ones(len(rows)).double() / max(1, len(rows))
+        return torch.full((len(rows),), 1 / max(1, len(rows)), dtype=torch.float64)
     if aggregation == "sequence_mean":
         return 1 / (batch * lengths[rows])
     if aggregation != "constant":
         raise ValueError(f"no such aggregation: {aggregation}")
     if constant is None:
         raise ValueError("constant is None")
-    return torch.full((len(rows),), 1 / (batch * constant)).double()
+    return torch.full((len(rows),), 1 / (batch * constant), dtype=torch.float64)
