@@ -195,3 +195,24 @@ def test_text_of_the_learners_making_is_harmless(grade_scale):
         "\N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER} \N{REPLACEMENT CHARACTER}"
     )
     assert "\x1b" not in result.printed
+
+
+def test_memory_is_bounded_for_all_processes_together(exercise):
+    from rlgrade.judge.grading import Settings, grade
+    from rlgrade.judge.server import Server
+    from rlgrade.worker.sandbox import Limits
+
+    body = (
+        "import os, time\n"
+        "    for _ in range(5):\n"
+        "        if os.fork() == 0: break\n"
+        "    held = bytearray(os.urandom(60 << 20))\n"
+        "    time.sleep(20)\n"
+        "    scaled_rewards = "
+    )
+    text = exercise.solution.read_text().replace("scaled_rewards = ", body, 1)
+    settings = Settings(only=frozenset({"scales_each"}))
+    with Server(Limits(memory_mib=200), highest="L1") as weak:
+        (result,) = grade(exercise, text.encode(), weak, 0, settings=settings).checks
+    assert result.outcome is Outcome.MEMORY
+    assert result.message == "your code used more memory than it may have (200 MiB)"

@@ -291,7 +291,12 @@ class _Run:
         if "MemoryError" in error.types or "can't allocate memory" in error.message:
             text = f"{error.function} asked for more memory than the worker may have"
             return Outcome.MEMORY, f"{text} ({self.server.limits.memory_mib} MiB)", line
-        return Outcome.ERROR, f"{error.function} raised {error}", line
+        text = f"{error.function} raised {error}"
+        if "PermissionError" in error.types:
+            text += "; the sandbox refuses new processes, programs, sockets and foreign files"
+        if "File too large" in error.message:
+            text += f"; a file may have at most {self.server.limits.file_mib} MiB"
+        return Outcome.ERROR, text, line
 
     def learner_frames(self, error: Exception) -> list[str]:
         """The learner's own frames, with their lines."""

@@ -22,12 +22,14 @@ from types import TracebackType
 import rlgrade
 from rlgrade import worker as worker_package
 from rlgrade.channel import ChannelError, frame_size
+from rlgrade.judge.memory import own_bytes_of, session_bytes
 from rlgrade.outcome import GraderError, Outcome
 from rlgrade.worker.sandbox import Limits
 
 START_SECONDS = 120.0
 MAX_OUTPUT = 1 << 20
 KEPT_OUTPUT = 4_000
+WATCH_SECONDS = 0.2
 
 
 class WorkerGone(Exception):
@@ -206,6 +208,7 @@ class Worker:
         self.output = output
         self._printed = bytearray()
         self._printed_bytes = 0
+        self._fork_bytes: int | None = None
         self._outgoing = bytearray()
         self._incoming = bytearray()
         self._selector = selectors.DefaultSelector()
@@ -248,12 +251,24 @@ class Worker:
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
         if self._selector.get_key(self.channel).events != wanted:
             self._selector.modify(self.channel, wanted)
-        for key, events in self._selector.select(rest):
+        ready = self._selector.select(min(rest, WATCH_SECONDS))
+        if not ready:
+            self._watch_memory()
+        for key, events in ready:
             if key.fileobj is self.output:
                 self._read_output()
                 continue
             if events & selectors.EVENT_READ:
                 self._read_channel()
+
+    def _watch_memory(self) -> None:
+        """End a worker that, with all it has started, holds more memory than it may."""
+        if self._fork_bytes is None:
+            self._fork_bytes = own_bytes_of(self.server.process.pid)
+        used = session_bytes(self.pid, self._fork_bytes)
+        if used is not None and used > self.server.limits.memory_mib << 20:
+            limit = self.server.limits.memory_mib
+            raise self._end(Outcome.MEMORY, f"used more memory than it may have ({limit} MiB)")
 
     def _send(self) -> None:
         try:
