@@ -88,9 +88,9 @@ class Printer:
         text = Text()
         text.append(f"{passed} of {len(report.checks)} checks passed", style="bold")
         text.append(f"  {report.points:g} of {report.max_points:g} points")
-        text.append(
-            f"  {report.seconds:.2f} s  seed {report.seed}  sandbox {report.sandbox}", "dim"
-        )
+        seconds = "" if self.blind else f"  {report.seconds:.2f} s"
+        sandbox = f"  sandbox {report.sandbox}" if report.sandbox else ""
+        text.append(f"{seconds}  seed {report.seed}{sandbox}", "dim")
         self._print(Text())
         self._print(text)
         if not report.passed:

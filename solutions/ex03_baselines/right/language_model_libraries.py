@@ -9,7 +9,7 @@ def masked_sum(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
-    return masked_sum(values, mask) / mask.sum().clamp(min=1)
+    return masked_sum(values, mask) / (mask.sum() + 1e-8)
 
 
 @torch.no_grad()
