@@ -163,3 +163,27 @@ def test_an_answer_that_the_body_cannot_digest_is_the_learners(exercise, server,
 )
 def test_same_value(one, other, alike):
     assert same_value(one, other) is alike
+
+
+def test_a_body_may_change_its_arguments(exercise, server, tmp_path):
+    from shutil import copytree
+
+    from rlgrade.courses import find_course
+    from rlgrade.judge.grading import grade
+
+    copytree(exercise.hidden.parents[1], tmp_path / "course")
+    checks = tmp_path / "course" / "solutions" / exercise.id / "checks.py"
+    checks.write_text(
+        "from rlgrade.author import check, expect_close, given, tensors\n\n"
+        '@check("scales shifted rewards")\n'
+        "@given(rewards=tensors(2))\n"
+        "def shifted(submission, rewards):\n"
+        "    rewards += 1\n"
+        "    expect_close('scaled', submission.scale(rewards, factor=2.0), rewards * 2)\n"
+    )
+    shifting = find_course(tmp_path / "course").find("ex01")
+    text = exercise.solution.read_text().replace("* factor", "+ 0")
+    (result,) = grade(shifting, text.encode(), server, 0).checks
+    assert result.counterexample == {"rewards": "[0, 0]"}
+    assert result.message == "scaled[0] should be 2.0; yours is 1.0"
+    assert result.diagnosis == ["the factor is never applied"]

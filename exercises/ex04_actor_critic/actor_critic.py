@@ -46,8 +46,8 @@ class ActorCritic(nn.Module):
             observations: [..., O] float, with any number of leading axes, also none.
 
         Returns:
-            A tuple: logits [..., A] float, in nats and unnormalised, and values [...] float, in
-            reward units. The values have no trailing axis of 1.
+            A plain tuple: logits [..., A] float, in nats, unnormalised; and values [...] float,
+            in reward units. The values have no trailing axis of 1.
 
         Raises:
             ValueError: the last axis of `observations` is not O. The message names `observations`.
@@ -177,8 +177,8 @@ def actor_critic_loss(
 
     The advantage is the target less the value, as a constant. So the values get gradient from the
     critic's term alone, the logits from the other two, the targets from none. Logits of plus or
-    minus 200 give finite numbers. With the half in `critic_loss`, a value coefficient of 0.5 means
-    a quarter of the mean squared error.
+    minus 200 give a finite loss and finite gradients. With the half in `critic_loss`, a value
+    coefficient of 0.5 means a quarter of the mean squared error.
     Source: Mnih et al., A3C (arXiv:1602.01783), section 4 and algorithm S3.
 
     Args:

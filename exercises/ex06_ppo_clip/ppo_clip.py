@@ -187,5 +187,3 @@ def minibatch_indices(
         ValueError: `count` or `minibatch_size` is below 1.
     """
     raise NotImplementedError
-
-

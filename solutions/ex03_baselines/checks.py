@@ -142,16 +142,28 @@ def regressions(draw: Draw, *, masked: bool) -> Regression:
 
 
 @dataclass(frozen=True)
+class Scored:
+    """What variance_minimising_baseline is called with."""
+
+    scores: Array
+    returns: Array
+
+
+@strategy
+def scored(draw: Draw) -> Scored:
+    """Samples with any scores; the first is never all zero: that has a check of its own."""
+    n, k = draw(distinct_sizes((1, 4), (1, 3)))
+    scores = draw(tensors(n, k))
+    scores[0, 0] = 1.0
+    return Scored(scores, draw(tensors(n)))
+
+
+@dataclass(frozen=True)
 class Advantages:
-    """What normalise_advantages is called with, and how many of the entries count."""
+    """What normalise_advantages is called with."""
 
     advantages: Array
     mask: Array
-
-    @property
-    def counted(self) -> Array:
-        """[n] float64."""
-        return self.advantages[self.mask].astype("float64")
 
 
 @strategy
@@ -170,9 +182,9 @@ def advantage_batches(draw: Draw, *, masked: bool, high: int | None = None) -> A
 
 
 def some_counted(*shape: int, least: int = 2) -> Strategy[Array]:
-    """Masks with rows of unequal numbers, some without any; the last entry counts.
+    """Masks whose rows count unequal numbers of entries, some none; the last entry counts.
 
-    With `least` 2 the first does too, and then at least two count, for no batch has just one.
+    With `least` 2 the first entry counts as well.
     """
 
     def with_corners(mask: Array) -> Array:
@@ -189,6 +201,14 @@ def with_garbage(tensor: Array, mask: Array, factor: float = 1.0) -> Array:
     """Large numbers of changing sign wherever the mask is False."""
     signs = np.where(np.arange(tensor.size).reshape(tensor.shape) % 3 == 0, -1.0, 1.0)
     return np.where(mask, tensor, factor * GARBAGE * signs).astype(tensor.dtype)
+
+
+@strategy
+def nearly_all_masked(draw: Draw) -> Advantages:
+    """Advantages of which one counts, or none."""
+    b, t = draw(distinct_sizes((1, 3), (2, 4)))
+    mask = np.arange(b * t).reshape(b, t) == draw(integers(0, b * t))
+    return Advantages(with_garbage(draw(tensors(b, t)), mask), mask)
 
 
 @strategy
@@ -500,23 +520,11 @@ def nothing_counts_in_the_loss(submission, steps):
 
 
 @check("variance_minimising_baseline weighs each return by the squared length of its score")
-@given(
-    sizes=distinct_sizes((1, 4), (1, 3)),
-    numbers=tensors(4, 5),
-    returns=tensors(5),
-    examples=60,
-)
-def weighs_by_squared_scores(submission, sizes, numbers, returns):
-    n, k = sizes
-    scores = np.ascontiguousarray(numbers[:k, :n].T)
-    scores[0, 0] = 1.0  # never all zero: that has a check of its own
-    baseline = submission.variance_minimising_baseline(scores, returns[:n])
-    expect_close(
-        "baseline",
-        baseline,
-        true_variance_minimiser(scores, returns[:n]),
-        scale=float(np.abs(returns).max()),
-    )
+@given(samples=scored(), examples=60)
+def weighs_by_squared_scores(submission, samples):
+    baseline = submission.variance_minimising_baseline(samples.scores, samples.returns)
+    expected = true_variance_minimiser(samples.scores, samples.returns)
+    expect_close("baseline", baseline, expected, scale=float(np.abs(samples.returns).max()))
 
 
 @check("variance_minimising_baseline leaves less variance than any other number")
@@ -604,12 +612,11 @@ def adds_eps(submission, batch, eps):
 
 
 @check("normalise_advantages gives a single counted step 0, and none at all no NaN")
-@given(batch=advantage_batches(masked=True), counted=integers(0, 11), examples=30)
-def few_counted_steps(submission, batch, counted):
-    mask = np.arange(batch.advantages.size).reshape(batch.advantages.shape) == counted
-    normalised = submission.normalise_advantages(batch.advantages, mask)
+@given(batch=nearly_all_masked(), examples=30)
+def few_counted_steps(submission, batch):
+    normalised = submission.normalise_advantages(batch.advantages, batch.mask)
     expect_shape("normalised", normalised, batch.advantages.shape)
-    expect_equal("normalised", normalised, np.zeros(mask.shape))
+    expect_equal("normalised", normalised, np.zeros(batch.mask.shape))
 
 
 @check("normalise_advantages gives equal advantages exactly 0, whatever their sum is rounded to")

@@ -53,6 +53,7 @@ HOW = ("token_mean", "sequence_mean", "constant")
 CONSTANTS = one_of(10, 8.0, 7, 12.5)
 TEMPERATURES = one_of(2.0, 0.5, 1.5, 0.7)
 GARBAGE = 1e6
+ROUNDED = 2e-3  # float32 has steps of 6e-5 where scaled logits are as large as 600
 
 
 # What is drawn
@@ -135,11 +136,15 @@ def scored(draw: Draw, low: float = -3.0, high: float = 3.0) -> Scored:
 
 @strategy
 def extreme(draw: Draw) -> Scored:
-    """Logits of which most are 100 or -100; no row has all its logits equal."""
+    """Logits of which most are 100 or -100, here and there lowered by 200 at a whole position.
+
+    No position has all its logits equal.
+    """
     b, t, v = draw(distinct_sizes((1, 2), (2, 3), (2, 4)))
     sizes = np.array([-100.0, 100.0, 0.0, 99.0], dtype=np.float32)
     logits = sizes[draw(integer_tensors(b, t, v, low=0, high=3))]
     logits[..., 0] = np.where(logits[..., 1] == 100.0, -100.0, 100.0)
+    logits -= draw(integer_tensors(b, t, 1, low=0, high=1)) * np.float32(200.0)
     return Scored(logits, draw(integer_tensors(b, t, low=0, high=v - 1)))
 
 
@@ -163,7 +168,7 @@ def batches(
         pad: the pad token is an "other" than EOS, the "same", or "any" of the two.
         empty: whether a prompt may fill its row, so that there is no response.
     """
-    b, t, v = draw(distinct_sizes((2, 3), (3, 6), (4, 5)))
+    b, t, v = draw(distinct_sizes((1, 3), (2, 6), (4, 5)))
     names = draw(permutations(v))
     eos_id = pad_id = int(names[0])
     if pad == "other" or (pad == "any" and draw(booleans())):
@@ -188,7 +193,7 @@ def batches(
 
 
 @strategy
-def numbers(draw: Draw, mask: str = "any", rows: tuple[int, int] = (2, 3)) -> Numbers:
+def numbers(draw: Draw, mask: str = "any", rows: tuple[int, int] = (1, 3)) -> Numbers:
     """Numbers [B, T]; the mask is any or a prefix of each row, with something in every row.
 
     It is "sparse" where rows without anything are wanted: there is at least one.
@@ -590,7 +595,7 @@ def loss_of_logits(submission: Any, example: Scored, batch: Batch, **how: Any) -
 
 
 @check("scores every token but the first by the logits one position before it")
-@given(example=scored(), examples=50)
+@given(example=scored(), examples=40)
 def scores_the_next_token(submission, example):
     log_probs = submission.token_log_probs(example.logits, example.tokens)
     expect_close("log_probs", log_probs, true_log_probs(example, 1.0))
@@ -626,9 +631,10 @@ def finite_log_probs(submission, example, temperature):
     answer = submission.token_log_probs.gradients(
         "logits", logits=example.logits, tokens=example.tokens, temperature=temperature
     )
-    expect_close("log_probs", answer.value, true_log_probs(example, temperature), rtol=1e-6)
-    wanted = score(example, temperature, np.ones(answer.value.shape))
-    expect_close("the gradient in logits", answer.gradients["logits"], wanted)
+    wanted = true_log_probs(example, temperature)
+    expect_close("log_probs", answer.value, wanted, rtol=0.0, atol=ROUNDED)
+    wanted = score(example, temperature, np.ones(wanted.shape))
+    expect_close("the gradient in logits", answer.gradients["logits"], wanted, atol=ROUNDED)
 
 
 @check("gives all strings of a language model probabilities that add up to one")
@@ -649,7 +655,7 @@ def strings_add_up_to_one(submission, model):
 
 
 @check("counts a response from its first token to its EOS, both included")
-@given(batch=batches(), examples=50)
+@given(batch=batches(), examples=40)
 def response_and_eos(submission, batch):
     mask = submission.response_mask(**batch.arguments())
     expect_dtype("response_mask", mask, "bool")
@@ -683,7 +689,7 @@ def nothing_after_eos(submission, batch):
 @check("finds the response in any batch, also where there is none")
 @given(
     batch=batches(ends="any", after="any", prompt="any", pad="any", empty=True),
-    examples=60,
+    examples=50,
 )
 def any_batch(submission, batch):
     mask = submission.response_mask(**with_gaps(batch.arguments()))
@@ -750,9 +756,10 @@ def finite_entropy(submission, example, temperature):
     answer = submission.token_entropy.gradients(
         "logits", logits=example.logits, temperature=temperature
     )
+    wanted = true_entropy(example.logits, temperature)
+    expect_close("token_entropy", answer.value, wanted, atol=ROUNDED)
     wanted = entropy_slope(example.logits, temperature)
-    expect_close("token_entropy", answer.value, true_entropy(example.logits, temperature))
-    expect_close("the gradient in logits", answer.gradients["logits"], wanted)
+    expect_close("the gradient in logits", answer.gradients["logits"], wanted, atol=ROUNDED)
 
 
 # The promises: one loss from many tokens
@@ -871,7 +878,7 @@ def parts_add_up(submission, pair, how, constant, cut):
         ("token_entropy", "temperature", {"temperature": 0.0}),
         ("token_entropy", "temperature", {"temperature": -1.0}),
     ),
-    examples=25,
+    examples=50,
 )
 def options_are_checked(submission, pair, example, case):
     function, option, options = case
@@ -966,7 +973,7 @@ def prompt_and_padding_do_not_matter(submission, batch, how, seed):
 
 
 @check("answers float64 with float64, to all its digits")
-@given(situation=precise(), examples=30)
+@given(situation=precise(), examples=40)
 def float64_stays(submission, situation):
     tight = {"rtol": 0.0, "atol": 1e-6 if "mask" in situation.arguments else 1e-9}
     answer = expect_truth(submission, situation, **tight)
@@ -974,7 +981,7 @@ def float64_stays(submission, situation):
 
 
 @check("leaves its inputs as they were")
-@given(situation=situations(), examples=30)
+@given(situation=situations(), examples=70)
 def inputs_stay(submission, situation):
     _, after = getattr(submission, situation.function).arguments_after(**situation.arguments)
     for name in ARGUMENTS[situation.function]:
@@ -982,7 +989,7 @@ def inputs_stay(submission, situation):
 
 
 @check("refuses an argument of another shape with a ValueError that names it")
-@given(misfit=misfits(), examples=50)
+@given(misfit=misfits(), examples=100)
 def shapes_are_checked(submission, misfit):
     kinds = {"tokens": np.int64, "prompt_lengths": np.int64, "mask": bool}
     arguments: dict[str, Any] = {

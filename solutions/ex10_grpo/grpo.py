@@ -42,7 +42,8 @@ def leave_one_out_advantages(rewards: Tensor) -> Tensor:
         A[p, g] = r[p, g] - mean of r[p, h] over all h other than g
 
     A tied group gives exactly zero.
-    Source: Ahmadian et al., Back to Basics (arXiv:2402.14740), section 3.3.
+    Source: Ahmadian et al., Back to Basics (arXiv:2402.14740), on RLOO; first in Kool et al., Buy 4
+    REINFORCE Samples, Get a Baseline for Free! (2019).
 
     Args:
         rewards: [P, G] float or int, in reward units; row p has the rewards of prompt p.
@@ -139,6 +140,9 @@ def grpo_loss(
 
     A row without a counted token adds 0 and is still one of the B rows. A batch without any gives
     0. The advantages are used as they come: nothing is normalised here.
+
+    A batch may be split into microbatches. Weigh one of b rows with n counted tokens, of B and N,
+    by n / N for "token_mean" and by b / B for the other two; then losses and gradients add up.
     Source: Shao et al., DeepSeekMath (arXiv:2402.03300), equations 3 and 4; "constant" from Liu et
     al., Understanding R1-Zero-Like Training (arXiv:2503.20783), section 3.2.
 
@@ -159,11 +163,13 @@ def grpo_loss(
         [] float, to be minimised. Float64 in, float64 out.
 
     Raises:
-        ValueError: the shape of `old_log_probs`, `ref_log_probs` or `mask` is not that of
-            `log_probs`; `advantages` is not [B]; `aggregation` is none of the three; `constant` is
-            missing where it is needed.
+        ValueError: `log_probs` is not [B, T]; the shape of `old_log_probs`, `ref_log_probs` or
+            `mask` is not that of `log_probs`; `advantages` is not [B]; `aggregation` is none of
+            the three; `constant` is missing where it is needed.
     """
     # BEGIN SOLUTION
+    if log_probs.ndim != 2:
+        raise ValueError(f"log_probs should be [B, T], got {list(log_probs.shape)}")
     batch, time = log_probs.shape
     _expect_shape([batch, time], old_log_probs=old_log_probs, ref_log_probs=ref_log_probs)
     _expect_shape([batch, time], mask=mask)

@@ -11,7 +11,7 @@ import numpy as np
 from rlgrade.author.declare import Property
 from rlgrade.channel import Handle
 from rlgrade.judge.calls import Link, Reply, Request, Submission
-from rlgrade.judge.draws import Example
+from rlgrade.judge.draws import Example, fresh_arguments
 
 CASE_SEED = 20_01
 
@@ -46,7 +46,7 @@ def run_case(link: Link, tries: Property, example: Example, module: str = "") ->
     port = _NotingPort(link, module)
     try:
         link.call({"op": "seed", "seed": CASE_SEED})
-        tries.body(Submission(port), **example.arguments)
+        tries.body(Submission(port), **fresh_arguments(tries, example))
     except Exception as error:
         return Case(port.calls, error)
     return Case(port.calls, None)

@@ -168,6 +168,11 @@ def _around(
     return choices[:place], octets, choices[place + 1 :]
 
 
+def fresh_arguments(tries: Property, example: Example) -> dict[str, Any]:
+    """The example's arguments drawn anew; a body may have changed the arrays of the last run."""
+    return _draw(tries, _Replay(example.choices)).arguments
+
+
 class _Replay:
     """Gives noted choices again; only for changes that ask for no other ones."""
 

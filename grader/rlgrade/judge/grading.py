@@ -17,7 +17,7 @@ from rlgrade.judge.bank import Bank
 from rlgrade.judge.calls import Link
 from rlgrade.judge.cases import Case, run_case
 from rlgrade.judge.diagnosis import Diagnoser
-from rlgrade.judge.draws import Example, draw_examples, shrink
+from rlgrade.judge.draws import Example, draw_examples, fresh_arguments, shrink
 from rlgrade.judge.lanes import Failure, run_lanes
 from rlgrade.judge.literals import plain_arguments
 from rlgrade.judge.replay import replay_program
@@ -232,11 +232,11 @@ class _Run:
             examples=passed + 1,
             message=message,
             line=line,
-            counterexample=plain_arguments(example.arguments),
+            counterexample=plain_arguments(fresh_arguments(check.tries, example)),
             diagnosis=diagnosis,
             traceback=self.learner_frames(error),
             printed=printed,
-            evidence=Evidence(example.arguments, replay),
+            evidence=Evidence(fresh_arguments(check.tries, example), replay),
         )
 
     def shrunk(self, check: Check, failure: Failure) -> Example:
