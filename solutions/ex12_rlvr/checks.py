@@ -1,0 +1,591 @@
+"""The promises of ex12_rlvr. Completions are built around a known answer, so each oracle is known.
+
+Numbers are spelled in many ways from digits that were drawn; nothing here reads a number. pass@k is
+compared with the enumeration of all subsets, and for large n with exact integer arithmetic.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
+from typing import Any
+
+from rlgrade.author import (
+    Draw,
+    Strategy,
+    booleans,
+    check,
+    expect_close,
+    expect_equal,
+    expect_raises,
+    given,
+    integers,
+    one_of,
+    strategy,
+)
+
+FLOOD = 100_000  # characters
+REASONING = one_of("So ", "Let x = 7.\n", "Because {a} holds, ", "6 * 7 }{ is\n\n", "$", "答: ")
+TAILS = one_of("", ".", " Done.", "$", "\n", " } {")
+PLAIN = one_of("42", "x", "-7", "1/2", "a b", "[0, 1)", "B", "x + 1", "3.50", "A\nB")
+NESTED = one_of(
+    r"\frac{1}{2}", "{7}", "{{7}}", "{}", r"\{1, 2\}", "x^{2^{3}}", r"\text{no} + {a}{b}", "{a} {b}"
+)
+SPACES = one_of("", " ", "\n", "\t ")
+ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
+FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
+
+
+def box(inside: str) -> str:
+    r"""The text \boxed{inside}."""
+    return r"\boxed{" + inside + "}"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A completion and what should be extracted from it."""
+
+    completion: str
+    answer: str
+
+
+@strategy
+def boxed(draw: Draw, answers: Strategy[str]) -> Sample:
+    """Completions with one closed box, spaces inside it, and anything around it."""
+    answer = draw(answers)
+    inside = draw(SPACES) + answer + draw(SPACES)
+    return Sample(draw(REASONING) + box(inside) + draw(TAILS), answer)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two texts to compare."""
+
+    answer: str
+    reference: str
+
+
+def either_way(pairs: tuple[tuple[str, str], ...]) -> Strategy[Pair]:
+    """One of the pairs, or the same the other way round."""
+    return one_of(*(Pair(*pair) for one, other in pairs for pair in ((one, other), (other, one))))
+
+
+def spelled(digits: int, places: int, form: str, factor: int) -> str:
+    """The number digits / 10^places, not negative, in one of the documented forms."""
+    whole, rest = divmod(digits, 10**places)
+    decimals = f".{rest:0{places}d}" if places else ""
+    top, bottom = digits * factor, 10**places * factor
+    return {
+        "plain": f"{whole}{decimals}",
+        "leading zeros": f"00{whole}{decimals}",
+        "trailing zeros": f"{whole}{decimals or '.'}00",
+        "grouped": f"{whole:,}{decimals}",
+        "ratio": f"{top}/{bottom}",
+        "grouped ratio": f"{top:,}/{bottom:,}",
+        "frac": rf"\frac{{{top}}}{{{bottom}}}",
+        "bare point": f"{whole or ''}{decimals}" if places else f"{whole}",
+    }[form]
+
+
+FORMS = one_of(
+    "plain",
+    "trailing zeros",
+    "grouped",
+    "ratio",
+    "frac",
+    "bare point",
+    "leading zeros",
+    "grouped ratio",
+)
+
+
+@strategy
+def spellings(draw: Draw, digits: int, places: int, negative: bool) -> str:
+    """One way to write a number, with its sign and some spaces around it."""
+    text = spelled(digits, places, draw(FORMS), draw(integers(1, 3)))
+    signs = ("", "+", "-") if digits == 0 else ("-",) if negative else ("", "+")
+    return draw(SPACES) + draw(one_of(*signs)) + text + draw(SPACES)
+
+
+@strategy
+def magnitudes(draw: Draw) -> int:
+    """Digits of numbers: small, around a thousand, and beyond what float64 can tell apart."""
+    return draw(draw(one_of(integers(0, 60), integers(900, 2_000_000), integers(10**17, 10**18))))
+
+
+@strategy
+def equal_numbers(draw: Draw) -> Pair:
+    """One number, written twice."""
+    number = draw(magnitudes()), draw(integers(0, 3)), draw(booleans())
+    return Pair(draw(spellings(*number)), draw(spellings(*number)))
+
+
+@strategy
+def unequal_numbers(draw: Draw) -> Pair:
+    """Two different numbers: neighbours, opposites, other powers of ten."""
+    digits, places, negative = draw(magnitudes()) + 1, draw(integers(0, 3)), draw(booleans())
+    other = draw(
+        one_of(
+            (digits + 1, places, negative),
+            (digits, places + 1, negative),
+            (digits, places, not negative),
+            (digits * 1000, places, negative),
+            (10 * digits + 1, places, negative),
+        )
+    )
+    return Pair(draw(spellings(digits, places, negative)), draw(spellings(*other)))
+
+
+CLOSE = either_way(
+    (
+        ("1/3", "0.3333333333"),
+        ("2/3", "0.66666666666666666667"),
+        ("0.1", "0.10000000000000000001"),
+        ("9007199254740993", "9007199254740992"),
+        ("4", "42"),
+        ("1,234", "1.234"),
+    )
+)
+
+TUPLES = (("1,2", "12"), ("1,23", "123"), ("1234,567", "1234567"), ("1,,000", "1000"), (",5", "5"))
+SIGNS = (("--5", "5"), ("+-5", "-5"), ("- 5", "-5"), ("5-", "-5"), ("−5", "-5"), ("(5)", "5"))  # noqa: RUF001
+NOTATIONS = (("1e3", "1000"), ("1_000", "1000"), ("0x2a", "42"), ("5.", "5"), ("1 000", "1000"))
+RATIOS = (("1.5/3", "1/2"), ("1 / 2", "1/2"), ("1/2/1", "1/2"), ("1/-2", "-1/2"), ("1//2", "1/2"))
+UNITS = (
+    ("50%", "50"),
+    ("50%", "0.5"),
+    ("$42", "42"),
+    ("42 m", "42"),
+    ("42m", "42"),
+    ("42\\%", "42"),
+)
+SCRIPTS = (
+    ("٤٢", "42"),
+    ("４２", "42"),
+    ("4²", "42"),
+    ("1٬000", "1000"),
+    ("४२", "42"),
+    ("½", "1/2"),
+)
+FRACS = ((r"\frac12", "1/2"), (r"\dfrac{1}{2}", "1/2"), (r"\frac{1}{2}/1", "1/2"))
+CODE = (
+    ("6*7", "42"),
+    ("40+2", "42"),
+    ("6**2", "36"),
+    ("(42)", "42"),
+    ("int('42')", "42"),
+    ("__import__('os').getpid() * 0", "0"),
+    ("exit()", "0"),
+    ("x if", "0"),
+)
+
+
+@check(r"returns what stands in the only \boxed{...}")
+@given(sample=boxed(PLAIN))
+def one_box(submission, sample):
+    answer = submission.extract_answer(sample.completion)
+    expect_equal("extract_answer", answer, sample.answer)
+
+
+@check("ends the box at the brace that closes it")
+@given(sample=boxed(NESTED))
+def braces_nest(submission, sample):
+    answer = submission.extract_answer(sample.completion)
+    expect_equal("extract_answer", answer, sample.answer)
+
+
+@check("finds no answer where there is no box")
+@given(
+    completion=one_of(
+        "",
+        "42",
+        "The answer is 42",
+        r"The answer is \boxed 42",
+        "boxed{42}",
+        r"\fbox{42}",
+        r"\boxed {42}",
+        "<answer>42</answer>",
+    )
+)
+def no_box(submission, completion):
+    expect_equal("extract_answer", submission.extract_answer(completion), None)
+
+
+@check("finds no answer in a box that is empty or never closed")
+@given(
+    reasoning=REASONING,
+    rest=one_of(
+        box(""),
+        box(" "),
+        box("\n\t"),
+        r"\boxed{42",
+        r"\boxed{",
+        r"\boxed{\frac{1}{2}",
+        r"\boxed{\{1}",
+    ),
+)
+def empty_or_open(submission, reasoning, rest):
+    expect_equal("extract_answer", submission.extract_answer(reasoning + rest), None)
+
+
+@check("finds no answer where there are several boxes", needs="one_box")
+@given(
+    answer=PLAIN,
+    several=one_of(
+        lambda a: f"{box(a)} or {box('43')}",
+        lambda a: f"{box('43')} or {box(a)}",
+        lambda a: f"{box(a)}, so {box(a)}",
+        lambda a: rf"I write my answer in {box('')}: {box(a)}",
+        lambda a: rf"{box(a)} and \boxed{{",
+        lambda a: box(box(a)),
+        lambda a: box(f"{a} or {box('43')}"),
+    ).map(lambda build: build),
+)
+def several_boxes(submission, answer, several):
+    expect_equal("extract_answer", submission.extract_answer("So " + several(answer)), None)
+
+
+@check("takes every documented form of a number for that number")
+@given(pair=equal_numbers(), examples=200)
+def equal_numbers_match(submission, pair):
+    expect_equal("answers_match", submission.answers_match(pair.answer, pair.reference), True)
+
+
+@check("tells different numbers apart, exactly")
+@given(pair=unequal_numbers(), close=CLOSE)
+def unequal_numbers_differ(submission, pair, close):
+    for one in (pair, close):
+        matches = submission.answers_match(one.answer, one.reference)
+        expect_equal(f"answers_match({one.answer!r}, {one.reference!r})", matches, False)
+
+
+def text_is_no_number(submission: Any, table: tuple[tuple[str, str], ...]) -> None:
+    """Each text of the table matches itself and not the number beside it."""
+    for text, number in table:
+        for pair in ((text, number), (number, text)):
+            matches = submission.answers_match(*pair)
+            expect_equal("answers_match({!r}, {!r})".format(*pair), matches, False)
+        matches = submission.answers_match(text, text)
+        expect_equal(f"answers_match({text!r}, {text!r})", matches, True)
+
+
+@check("reads no other notation as a number")
+def other_notations_are_texts(submission):
+    text_is_no_number(submission, NOTATIONS + TUPLES + SIGNS + RATIOS + FRACS)
+
+
+@check("keeps units and signs of currency, which make a number a text")
+def units_make_texts(submission):
+    text_is_no_number(submission, UNITS)
+
+
+@check("takes only the digits 0 to 9 for digits")
+def only_ascii_digits(submission):
+    text_is_no_number(submission, SCRIPTS)
+
+
+@check("evaluates neither code nor arithmetic")
+def nothing_is_evaluated(submission):
+    text_is_no_number(submission, CODE)
+
+
+@check("matches what is empty or undefined with nothing")
+@given(
+    text=one_of(
+        "", " \n", "nan", "NaN", "-nan", "inf", "+Inf", "-Infinity", "1/0", "-0/0", r"\frac{1}{0}"
+    ),
+    other=one_of("", "nan", "inf", "1/0", "0", "1"),
+    examples=200,
+)
+def undefined_matches_nothing(submission, text, other):
+    for pair in ((text, text), (text, other), (other, text)):
+        matches = submission.answers_match(*pair)
+        expect_equal("answers_match({!r}, {!r})".format(*pair), matches, False)
+
+
+@check("compares texts without regard to case and to how much whitespace there is")
+@given(
+    pair=either_way(
+        (
+            ("B", "b"),
+            ("New York", " new  york\n"),
+            ("x + 1", "X +\t1"),
+            (r"\text{no}", r"\TEXT{No}"),
+            ("1e3", "1E3"),
+            (r"\frac{1}{2}", r"\FRAC{1}{2}"),
+        )
+    )
+)
+def equal_texts_match(submission, pair):
+    expect_equal("answers_match", submission.answers_match(pair.answer, pair.reference), True)
+
+
+@check("compares the whole of two texts, every sign of them")
+@given(
+    pair=either_way(
+        (
+            ("a", "b"),
+            ("B.", "B"),
+            ("newyork", "new york"),
+            ("$x$", "x"),
+            ("not 42", "42"),
+            ("41 or 42", "42"),
+            ("42, 43", "42"),
+            ("York", "New York"),
+        )
+    )
+)
+def unequal_texts_differ(submission, pair):
+    expect_equal("answers_match", submission.answers_match(pair.answer, pair.reference), False)
+
+
+@check("reads at most 1000 characters as a number", needs="equal_numbers_match")
+@given(
+    last=integers(1, 9),
+    length=one_of(1000, 1001, 4300, 999, 1002, 2000, 5000),
+    sign=one_of("", "-"),
+    examples=40,
+)
+def long_numbers(submission, last, length, sign):
+    short = f"{sign}{last}"
+    numeral = sign + str(last).zfill(length - len(sign))
+    matches = submission.answers_match("  " + numeral, short)
+    expect_equal(f"answers_match of {length} characters and {short!r}", matches, length <= 1000)
+    matches = submission.answers_match(numeral, numeral + "\n")
+    expect_equal(f"answers_match of {length} equal characters", matches, True)
+
+
+WELL_FORMED = one_of(
+    lambda r, a: f"{r}{box(a)}",
+    lambda r, a: f"  {r} {box(a)} \n\n",
+    lambda r, a: f"{r}\n{box(f' {a} ')}\n",
+)
+ILL_FORMED = one_of(
+    lambda r, a: f"{r}{box(a)}.",
+    lambda r, a: f"{r}{box(a)} is it",
+    lambda r, a: box(a),
+    lambda r, a: f" \n{box(a)}",
+    lambda r, a: f"{r}{box('')}",
+    lambda r, a: f"{r}{box(a)}{box(a)}",
+    lambda r, a: rf"{r}\boxed{{{a}",
+    lambda r, a: f"{r}{a}",
+)
+
+
+@check("rewards the format: reasoning, one box, nothing")
+@given(reasoning=REASONING, answer=PLAIN, build=WELL_FORMED, examples=40)
+def format_is_rewarded(submission, reasoning, answer, build):
+    completion = build(reasoning, answer)
+    expect_equal(f"format_reward({completion!r})", submission.format_reward(completion), 1.0)
+
+
+@check("rewards no other format")
+@given(reasoning=REASONING, answer=PLAIN, build=ILL_FORMED)
+def format_is_exact(submission, reasoning, answer, build):
+    completion = build(reasoning, answer)
+    expect_equal(f"format_reward({completion!r})", submission.format_reward(completion), 0.0)
+
+
+WEIGHTS = one_of(0.25, 0.0, 0.5, 0.1, 0.75)
+
+
+@check("gives a right answer 1, no more and no less, however it is written")
+@given(pair=equal_numbers(), reasoning=REASONING, tail=TAILS, weight=WEIGHTS)
+def right_answers(submission, pair, reasoning, tail, weight):
+    completion = reasoning + box(pair.answer) + tail
+    reward = submission.verifiable_reward(completion, pair.reference, format_weight=weight)
+    expect_equal(f"verifiable_reward({completion!r})", reward, 1.0)
+
+
+@check("gives a wrong answer the weight of the format at most")
+@given(pair=unequal_numbers(), reasoning=REASONING, tail=TAILS, weight=WEIGHTS)
+def wrong_answers(submission, pair, reasoning, tail, weight):
+    completion = reasoning + box(pair.answer) + tail
+    earned = weight if not tail.strip() else 0.0
+    reward = submission.verifiable_reward(completion, pair.reference, format_weight=weight)
+    expect_close(f"verifiable_reward({completion!r})", reward, earned)
+    if weight == 0.1:
+        reward = submission.verifiable_reward(completion, pair.reference)
+        expect_close(f"verifiable_reward({completion!r})", reward, earned)
+
+
+HEDGES = (
+    lambda a: f"One of {box(a - 1)}, {box(a)}, {box(a + 1)}",
+    lambda a: f"{box(a + 1)} is wrong, so {box(a)}",
+    lambda a: f"{box(a)} is it, not {box(a + 1)}",
+    lambda a: f"So {box(a)}, I repeat: {box(a)}",
+    lambda a: rf"The prompt wants it in {box('')}, so {box(a)}",
+    lambda a: f"So {box(box(a))}",
+    lambda a: rf"So \boxed{{{a}",
+    lambda a: f"The answer is {a}",
+    lambda a: f"<answer>{a}</answer>",
+    lambda a: f"#### {a}",
+    lambda a: "",
+    lambda a: f"It would be {a}, so {box(a + 1)}.",
+    lambda a: f"{a} {a} {a} {box('')}",
+    lambda a: f"So {box(a + 1)} {a}",
+)
+TRICKS = (
+    lambda a: f"not {a}",
+    lambda a: f"{a} or {a + 1}",
+    lambda a: f"{a - 1}, {a}, {a + 1}",
+    lambda a: f"the answer is {a}",
+    lambda a: f"{a}%",
+    lambda a: f"{a} apples",
+    lambda a: f"{a}e0",
+    lambda a: f"{a}*1",
+    lambda a: f"{a}0",
+    lambda a: f"1{a}",
+    lambda a: str(a).translate(ARABIC),
+    lambda a: str(a).translate(FULL_WIDTH),
+    lambda a: f"__import__('builtins').int('{a}')",
+    lambda a: "nan",
+    lambda a: "reference",
+)
+
+
+def text_box(inside: Any) -> str:
+    """The same as `box`, for numbers too."""
+    return box(str(inside))
+
+
+@check("pays nothing for hedging, quoting or an answer outside the box", needs="right_answers")
+@given(number=integers(10, 999), examples=6)
+def hedges_earn_nothing(submission, number):
+    for hedge in HEDGES:
+        completion = hedge(number)
+        reward = submission.verifiable_reward(completion, str(number))
+        expect_equal(f"verifiable_reward({completion!r}, '{number}')", reward, 0.0)
+
+
+@check("pays nothing for a trick inside the box", needs="right_answers")
+@given(number=integers(10, 999), examples=6)
+def tricks_earn_nothing(submission, number):
+    for trick in TRICKS:
+        completion = f"So {box(trick(number))}."
+        reward = submission.verifiable_reward(completion, str(number))
+        expect_equal(f"verifiable_reward({completion!r}, '{number}')", reward, 0.0)
+
+
+@check("refuses a format_weight below 0 or from 1 on with a ValueError that names it")
+@given(weight=one_of(1.0, -0.1, 2.0, -1.0, 1.5), answer=one_of("42", "43"), examples=20)
+def weights_are_checked(submission, weight, answer):
+    with expect_raises(ValueError, naming="format_weight"):
+        submission.verifiable_reward("So " + box(answer), "42", format_weight=weight)
+
+
+def long_completions() -> list[tuple[str, str, str | None, float]]:
+    """Long completions: in words, the text, the answer in it, and the reward of its format."""
+    deep = "{" * FLOOD + "}" * FLOOD
+    return [
+        ("no box, one letter over and over", "a" * FLOOD, None, 0.0),
+        ("spaces between two letters", "x" + " " * FLOOD + "x", None, 0.0),
+        ("many backslashes", "\\" * FLOOD, None, 0.0),
+        (r"many \boxed without a brace", r"\boxed" * (FLOOD // 6), None, 0.0),
+        ("many boxes that never close", "So " + r"\boxed{" * (FLOOD // 7), None, 0.0),
+        ("many boxes", "So " + box("42") * (FLOOD // 9), None, 0.0),
+        ("a box with many open braces", r"So \boxed{" + "{" * FLOOD, None, 0.0),
+        ("a box with deeply nested braces", "So " + box(deep), deep, 1.0),
+        ("a box in spaces", "So" + " " * FLOOD + box("42") + " " * FLOOD, "42", 1.0),
+        ("spaces in a box", "So " + box(" " * FLOOD + "42" + " " * FLOOD), "42", 1.0),
+        ("a letter after many spaces", "So " + box("42") + " " * FLOOD + "x", "42", 0.0),
+        ("many closing braces", "So " + box("42") + "}" * FLOOD, "42", 0.0),
+        ("many words", "so it is " * (FLOOD // 9) + box("42"), "42", 1.0),
+    ]
+
+
+@check("reads a completion of 100,000 characters in no time", seconds=2.0, needs="one_box")
+def long_completions_are_read(submission):
+    for words, completion, answer, reward in long_completions():
+        expect_equal(f"extract_answer of {words}", submission.extract_answer(completion), answer)
+        expect_equal(f"format_reward of {words}", submission.format_reward(completion), reward)
+
+
+def long_answers() -> list[tuple[str, str, str, bool]]:
+    """Answers that take long to read: in words, the answer, the reference, whether they match."""
+    nines = "9" * FLOOD
+    return [
+        ("a number of 100,000 digits and 42", nines, "42", False),
+        ("twice the same 100,000 digits", nines, nines, True),
+        ("two numbers of 100,000 digits", nines, "+" + nines, False),
+        ("a fraction of 100,000 digits", f"{nines}/{nines}", "1", False),
+        ("100,000 decimals", "0." + "0" * FLOOD, "0", False),
+        ("groups of a thousand without end", "1" + ",000" * (FLOOD // 4), "1", False),
+        ("groups of a thousand and a letter", "1" + ",000" * 249 + "x", "1", False),
+        ("998 digits and a letter", "9" * 998 + "x", "9", False),
+        ("1e999999999", "1e999999999", "0", False),
+        ("1e-999999999", "1e-999999999", "0", False),
+        ("a tower of powers", "9**9**9**9**9", "9", False),
+        ("a power of 100,000 digits", "1e" + nines, "0", False),
+        ("100,000 minus signs", "-" * FLOOD + "1", "1", False),
+        ("100,000 brackets", "(" * FLOOD + "1" + ")" * FLOOD, "1", False),
+        ("nothing but spaces", " " * FLOOD, " ", False),
+        ("spaces between two digits", "1" + " " * FLOOD + "1", "1 1", True),
+        ("100,000 digits of another script", "٣" * FLOOD, "3", False),
+    ]
+
+
+@check("decides on answers of any size in no time", seconds=2.0, needs="equal_numbers_match")
+def long_answers_are_decided(submission):
+    for words, answer, reference, matches in long_answers():
+        expect_equal(
+            f"answers_match for {words}", submission.answers_match(answer, reference), matches
+        )
+
+
+@strategy
+def tallies(draw: Draw) -> dict[str, int]:
+    """n, c and k for `pass_at_k`, small enough to enumerate."""
+    n = draw(integers(1, 10))
+    return {"n": n, "c": draw(integers(0, n)), "k": draw(integers(1, n))}
+
+
+@check("agrees with looking at every subset of k samples")
+@given(tally=tallies())
+def counts_subsets(submission, tally):
+    n, c, k = tally["n"], tally["c"], tally["k"]
+    subsets = list(combinations([True] * c + [False] * (n - c), k))
+    share = sum(map(any, subsets)) / len(subsets)
+    expect_close("pass_at_k", submission.pass_at_k(n, c, k), share, rtol=0.0, atol=1e-6)
+
+
+def exact_pass_at_k(n: int, c: int, k: int) -> float:
+    """The definition in whole numbers; for small c or small k."""
+    few, many = sorted((c, k))
+    top = bottom = 1
+    for i in range(few):
+        top *= max(n - many - i, 0)
+        bottom *= n - i
+    return float(1 - Fraction(top, bottom))
+
+
+@check("stays finite and exact for large n", needs="counts_subsets", seconds=2.0)
+@given(
+    n=one_of(1000, 1500, 20_000, 10**6, 10**6 - 3),
+    few=integers(1, 40),
+    share=one_of(0.5, 0.01, 0.1, 0.9),
+    swapped=booleans(),
+    examples=24,
+)
+def large_n(submission, n, few, share, swapped):
+    many = int(n * share)
+    c, k = (many, few) if swapped else (few, many)
+    answer = submission.pass_at_k(n, c, k)
+    expect_close("pass_at_k", answer, exact_pass_at_k(n, c, k), rtol=0.0, atol=1e-6)
+    expect_close("pass_at_k", submission.pass_at_k(n, 0, k), 0.0, rtol=0.0, atol=1e-6)
+
+
+@strategy
+def wrong_tallies(draw: Draw) -> dict[str, Any]:
+    """n, c and k of which one is out of its range, and its name."""
+    n = draw(integers(1, 6))
+    tally = {"n": n, "c": draw(integers(0, n)), "k": draw(integers(1, n))}
+    wrong = draw(one_of("k", "c"))
+    tally[wrong] = draw(one_of(n + 1, n + 5, -1, 0 if wrong == "k" else -2))
+    return tally | {"wrong": wrong}
+
+
+@check("refuses a c or k out of its range with a ValueError that names it")
+@given(tally=wrong_tallies(), examples=60)
+def ranges_are_checked(submission, tally):
+    with expect_raises(ValueError, naming=tally["wrong"]):
+        submission.pass_at_k(tally["n"], tally["c"], tally["k"])

@@ -1,0 +1,213 @@
+"""Verifiers: programs that turn a completion into a reward, read by a policy that looks for holes.
+
+Everything here is text and plain Python numbers; no tensor appears. A completion is what the model
+wrote after the prompt, of any length and with anything in it. No function ever raises because of
+what a completion contains, runs any part of it, or takes more than linear time in its length.
+"""
+
+import re
+from fractions import Fraction
+
+BOX = r"\boxed{"  # how an answer begins: these seven characters, exactly
+LONGEST_NUMBER = 1000  # characters; a longer text is never read as a number
+
+
+def extract_answer(completion: str) -> str | None:
+    r"""The text inside the only box of a completion, or None.
+
+    A box begins with `BOX`, the seven characters `\boxed{` with no space between them, and ends at
+    the brace that closes it: from there on `{` opens, `}` closes, and a brace after a backslash
+    counts like any other. What stands before and after the box does not matter, braces included.
+
+    There is no answer where `BOX` occurs more than once, whatever the further ones hold and
+    wherever they stand, inside the first one too: who gives two answers gives none.
+    Source: the `\boxed` convention of MATH (Hendrycks et al., arXiv:2103.03874), section 3.
+
+    Args:
+        completion: what the model wrote, of any length.
+
+    Returns:
+        The text between the braces, without the whitespace around it (`str.strip`), otherwise as
+        it stands. None where `BOX` occurs never or more than once, the box is never closed, or
+        nothing but whitespace is in it. In time linear in the length.
+    """
+    # BEGIN SOLUTION
+    inside = _inside_of_the_box(completion)
+    return completion[inside].strip() or None if inside else None
+    # END SOLUTION
+
+
+def answers_match(answer: str, reference: str) -> bool:
+    r"""Whether two answers are the same number or the same text.
+
+    Both are normalised first: whitespace around the text goes, a run of whitespace inside becomes
+    one space (whitespace is where `str.split()` splits), and `str.lower` is applied. Nothing else
+    is changed: no Unicode normalisation, and punctuation, units, `$` and `%` stay.
+
+    A normalised text of at most `LONGEST_NUMBER` characters is a number if all of it is
+
+        [sign] integer                  42     +7     007     1,234,567
+        [sign] [integer] . digits       0.50   -.5    1,234.5
+        [sign] integer / integer        1/2    -84/2
+        [sign] \frac{integer}{integer}  \frac{1}{2}
+
+    A sign is `+` or `-`. Digits are the ASCII digits 0 to 9. An integer is one or more digits, or
+    one to three digits followed by one or more groups of a comma and exactly three digits. There
+    is no space in a number. So `1e3`, `50%`, `5.`, `1_000`, `1,23`, `$42`, `42 m` and digits of
+    other scripts are texts, which match no number.
+
+    Two numbers match when they are equal exactly, as rational numbers: 0.5 is 1/2, 0.333 is not
+    1/3. Where at least one of the two is no number, equal texts match. Some texts match nothing,
+    not even themselves: the empty text; `nan`, `inf` and `infinity`, with or without a sign; a
+    fraction of the forms above whose denominator is zero.
+
+    Nothing is ever evaluated: `6*7` is a text, and so is `__import__('os')`.
+    Source: none; each library has its own rules. Why exact and narrow: Huang et al., Pitfalls of
+    rule- and model-based verifiers (arXiv:2505.22203), section 3.
+
+    Args:
+        answer: what the model answered, as `extract_answer` returns it; any text.
+        reference: the right answer, by the same rules.
+
+    Returns:
+        True or False. In time linear in the lengths.
+    """
+    # BEGIN SOLUTION
+    value = _value(answer)
+    return value is not None and value == _value(reference)
+    # END SOLUTION
+
+
+def format_reward(completion: str) -> float:
+    """1.0 if a completion is reasoning, then one box, then nothing; otherwise 0.0.
+
+    It has the format when all of this holds:
+
+        1. `extract_answer` finds an answer in it;
+        2. something other than whitespace stands before the box;
+        3. nothing but whitespace stands after the brace that closes the box: no full stop, no `$`.
+
+    Whether the answer is right plays no part.
+    Source: the format reward of DeepSeek-R1 (arXiv:2501.12948), section 2.2.2, with a box for tags.
+
+    Args:
+        completion: what the model wrote, of any length.
+
+    Returns:
+        The float 1.0 or 0.0, in reward units. In time linear in the length.
+    """
+    # BEGIN SOLUTION
+    if extract_answer(completion) is None:
+        return 0.0
+    inside = _inside_of_the_box(completion)
+    reasoning = completion[: inside.start - len(BOX)]
+    rest = completion[inside.stop + 1 :]
+    return 1.0 if reasoning.strip() and not rest.strip() else 0.0
+    # END SOLUTION
+
+
+def verifiable_reward(completion: str, reference: str, *, format_weight: float = 0.1) -> float:
+    """The reward of a completion: 1.0 for a right answer, else at most `format_weight`.
+
+        1.0                                         extract_answer finds an answer that matches
+        format_weight * format_reward(completion)   otherwise
+
+    A right answer earns 1.0 with the format or without it, never more. So writing nicely is worth
+    something only to a policy that cannot do better yet.
+    Source: outcome rewards, DeepSeek-R1 (arXiv:2501.12948), section 2.2.2; three steps as in verl.
+
+    Args:
+        completion: what the model wrote, of any length.
+        reference: the right answer, compared by `answers_match`.
+        format_weight: from 0 to 1, 0 included and 1 not; in reward units.
+
+    Returns:
+        A float from 0.0 to 1.0, in reward units. In time linear in the length.
+
+    Raises:
+        ValueError: `format_weight` is negative, 1 or more; the message names it.
+    """
+    # BEGIN SOLUTION
+    if not 0 <= format_weight < 1:
+        raise ValueError(f"format_weight should be at least 0 and below 1, got {format_weight}")
+    answer = extract_answer(completion)
+    if answer is not None and answers_match(answer, reference):
+        return 1.0
+    return format_weight * format_reward(completion)
+    # END SOLUTION
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """How probably at least one of k samples is right, estimated from n samples, c of them right.
+
+        pass@k = 1 - C(n - c, k) / C(n, k)
+
+    This is the share of the k-subsets of the n samples with a right one in them, which makes it
+    unbiased: drawn without replacement. Where fewer than k samples are wrong it is 1.
+    Source: Chen et al., Evaluating Large Language Models Trained on Code (arXiv:2107.03374),
+    equation 1.
+
+    Args:
+        n: samples drawn for one problem, at least 1.
+        c: how many of them are right, from 0 to n.
+        k: how many a user would look at, from 1 to n.
+
+    Returns:
+        A float from 0 to 1, no unit, off by less than 1e-6. For n up to 10**6 in well under a
+        second, whatever c and k are.
+
+    Raises:
+        ValueError: c or k is out of its range; the message names it. Where n is below 1, c and k
+            have no range, and the message may name any of the three.
+    """
+    # BEGIN SOLUTION
+    if not 0 <= c <= n:
+        raise ValueError(f"c should be from 0 to n = {n}, got {c}")
+    if not 1 <= k <= n:
+        raise ValueError(f"k should be from 1 to n = {n}, got {k}")
+    fewer, more = sorted((c, k))  # the ratio is the same with c and k swapped
+    all_wrong = 1.0
+    for i in range(min(fewer, n - more + 1)):  # beyond that a factor was 0
+        all_wrong *= (n - more - i) / (n - i)
+    return 1.0 - all_wrong
+    # END SOLUTION
+
+
+# BEGIN SOLUTION
+BRACE = re.compile(r"[{}]")
+INTEGER = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
+FRAC = re.compile(rf"([+-]?)\\frac\{{({INTEGER})\}}\{{({INTEGER})\}}", re.ASCII)
+NUMBER = re.compile(rf"[+-]?(?:{INTEGER}(?:/{INTEGER})?|(?:{INTEGER})?\.\d+)", re.ASCII)
+UNDEFINED = re.compile(r"[+-]?(?:nan|inf|infinity)")
+
+
+def _inside_of_the_box(completion: str) -> slice | None:
+    """Where the inside of the only box is; None unless there is one box, and it is closed."""
+    if completion.count(BOX) != 1:
+        return None
+    start = completion.index(BOX) + len(BOX)
+    depth = 1
+    for brace in BRACE.finditer(completion, start):
+        depth += 1 if brace.group() == "{" else -1
+        if depth == 0:
+            return slice(start, brace.start())
+    return None
+
+
+def _value(text: str) -> Fraction | str | None:
+    """What a text stands for: a number, or itself, or None for what matches nothing."""
+    text = " ".join(text.split()).lower()
+    if not text or UNDEFINED.fullmatch(text):
+        return None
+    if len(text) > LONGEST_NUMBER:
+        return text
+    ratio = FRAC.sub(r"\1\2/\3", text) if FRAC.fullmatch(text) else text
+    if not NUMBER.fullmatch(ratio):
+        return text
+    try:
+        return Fraction(ratio.replace(",", ""))
+    except ZeroDivisionError:
+        return None
+
+
+# END SOLUTION
