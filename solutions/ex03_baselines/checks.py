@@ -385,7 +385,7 @@ def starts_from_initial(submission, returns, decay, initial):
 
 
 @check("moving_average_baseline looks only at returns before the sample's own")
-@given(returns=samples(), later=tensors(5), start=integers(0, 4), decay=decays, examples=40)
+@given(returns=samples(), later=tensors(5), start=integers(0, 4), decay=decays, examples=30)
 def looks_back_only(submission, returns, later, start, decay):
     start = min(start, len(returns) - 1)
     changed = np.concatenate([returns[:start], later[start : len(returns)]])
@@ -405,7 +405,7 @@ def weighs_the_past(submission, returns, decay, initial):
 
 
 @check("moving_average_baseline leaves the expected gradient as it is")
-@given(bandit=bandits(), decay=decays, initial=initials, examples=12)
+@given(bandit=bandits(), decay=decays, initial=initials, examples=10)
 def moving_average_is_unbiased(submission, bandit, decay, initial):
     gradient = expected_gradient(
         bandit,
@@ -418,13 +418,13 @@ def moving_average_is_unbiased(submission, bandit, decay, initial):
 
 
 @check("batch_mean_baseline gives every sample the mean of all")
-@given(returns=samples(), examples=50)
+@given(returns=samples(), examples=40)
 def gives_the_mean(submission, returns):
     expect_close("baseline", submission.batch_mean_baseline(returns), true_batch_mean(returns))
 
 
 @check("batch_mean_baseline scales the expected gradient by 1 - 1/N, for the own return is in it")
-@given(bandit=bandits(), examples=12)
+@given(bandit=bandits(), examples=10)
 def own_sample_shrinks_the_gradient(submission, bandit):
     gradient = expected_gradient(bandit, submission.batch_mean_baseline)
     expect_close("expected gradient", gradient, bandit.gradient * (1 - 1 / bandit.samples))
@@ -462,7 +462,7 @@ def no_others_no_baseline(submission, returns):
 
 
 @check("leave_one_out_baseline leaves the expected gradient as it is")
-@given(bandit=bandits(), examples=12)
+@given(bandit=bandits(), examples=10)
 def leave_one_out_is_unbiased(submission, bandit):
     gradient = expected_gradient(bandit, submission.leave_one_out_baseline)
     expect_close("expected gradient", gradient, bandit.gradient)
@@ -472,7 +472,7 @@ def leave_one_out_is_unbiased(submission, bandit):
 
 
 @check("value_baseline_loss is half the mean squared error")
-@given(steps=regressions(masked=False), examples=50)
+@given(steps=regressions(masked=False), examples=40)
 def half_the_squared_error(submission, steps):
     loss = submission.value_baseline_loss(**vars(steps))
     expect_close("loss", loss, true_value_loss(**vars(steps)))
@@ -486,7 +486,7 @@ def averages_counted_steps(submission, steps):
 
 
 @check("value_baseline_loss pulls each counted value towards its return, and no other")
-@given(steps=regressions(masked=True), examples=50)
+@given(steps=regressions(masked=True), examples=40)
 def pulls_values(submission, steps):
     answer = submission.value_baseline_loss.gradients("values", **vars(steps))
     errors = np.where(steps.mask, steps.values.astype("float64") - steps.returns, 0.0)
@@ -664,7 +664,7 @@ def float64_stays(submission, call):
 
 
 @check("tensors with gaps in memory are answered like any other")
-@given(call=calls(), examples=40)
+@given(call=calls(), examples=36)
 def gaps_in_memory(submission, call):
     arguments = arguments_of(call)
     gaps = {
@@ -677,7 +677,7 @@ def gaps_in_memory(submission, call):
 
 
 @check("inputs are left as they were")
-@given(call=calls(), examples=40)
+@given(call=calls(), examples=36)
 def inputs_stay(submission, call):
     inputs = arguments_of(call)
     _, after = getattr(submission, call.function).arguments_after(**inputs)

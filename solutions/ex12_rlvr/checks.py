@@ -35,9 +35,9 @@ ARABIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 FULL_WIDTH = str.maketrans("0123456789", "０１２３４５６７８９")
 
 
-def box(inside: str) -> str:
+def box(inside: object) -> str:
     r"""The text \boxed{inside}."""
-    return r"\boxed{" + inside + "}"
+    return rf"\boxed{{{inside}}}"
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ CLOSE = either_way(
 )
 
 TUPLES = (("1,2", "12"), ("1,23", "123"), ("1234,567", "1234567"), ("1,,000", "1000"), (",5", "5"))
-SIGNS = (("--5", "5"), ("+-5", "-5"), ("- 5", "-5"), ("5-", "-5"), ("−5", "-5"), ("(5)", "5"))  # noqa: RUF001
+SIGNS = (("--5", "5"), ("+-5", "-5"), ("- 5", "-5"), ("5-", "-5"), ("−5", "-5"), ("(5)", "5"))
 NOTATIONS = (("1e3", "1000"), ("1_000", "1000"), ("0x2a", "42"), ("5.", "5"), ("1 000", "1000"))
 RATIOS = (("1.5/3", "1/2"), ("1 / 2", "1/2"), ("1/2/1", "1/2"), ("1/-2", "-1/2"), ("1//2", "1/2"))
 UNITS = (
@@ -227,21 +227,27 @@ def empty_or_open(submission, reasoning, rest):
     expect_equal("extract_answer", submission.extract_answer(reasoning + rest), None)
 
 
-@check("finds no answer where there are several boxes", needs="one_box")
-@given(
-    answer=PLAIN,
-    several=one_of(
-        lambda a: f"{box(a)} or {box('43')}",
-        lambda a: f"{box('43')} or {box(a)}",
-        lambda a: f"{box(a)}, so {box(a)}",
-        lambda a: rf"I write my answer in {box('')}: {box(a)}",
-        lambda a: rf"{box(a)} and \boxed{{",
-        lambda a: box(box(a)),
-        lambda a: box(f"{a} or {box('43')}"),
-    ).map(lambda build: build),
+SEVERAL = (
+    lambda a: f"{box(a)} or {box('43')}",
+    lambda a: f"{box('43')} or {box(a)}",
+    lambda a: f"{box(a)}, so {box(a)}",
+    lambda a: rf"I write my answer in {box('')}: {box(a)}",
+    lambda a: rf"{box(a)} and \boxed{{",
+    lambda a: box(box(a)),
+    lambda a: box(f"{a} or {box('43')}"),
 )
-def several_boxes(submission, answer, several):
-    expect_equal("extract_answer", submission.extract_answer("So " + several(answer)), None)
+
+
+@strategy
+def hedged(draw: Draw) -> str:
+    """Completions in which a box begins more than once."""
+    return "So " + draw(one_of(*SEVERAL))(draw(PLAIN))
+
+
+@check("finds no answer where there are several boxes", needs="one_box")
+@given(completion=hedged())
+def several_boxes(submission, completion):
+    expect_equal("extract_answer", submission.extract_answer(completion), None)
 
 
 @check("takes every documented form of a number for that number")
@@ -371,18 +377,22 @@ ILL_FORMED = one_of(
 )
 
 
+@strategy
+def written(draw: Draw, shapes: Strategy[Any]) -> str:
+    """Completions of one of the shapes."""
+    return draw(shapes)(draw(REASONING), draw(PLAIN))
+
+
 @check("rewards the format: reasoning, one box, nothing")
-@given(reasoning=REASONING, answer=PLAIN, build=WELL_FORMED, examples=40)
-def format_is_rewarded(submission, reasoning, answer, build):
-    completion = build(reasoning, answer)
-    expect_equal(f"format_reward({completion!r})", submission.format_reward(completion), 1.0)
+@given(completion=written(WELL_FORMED), examples=40)
+def format_is_rewarded(submission, completion):
+    expect_equal("format_reward", submission.format_reward(completion), 1.0)
 
 
 @check("rewards no other format")
-@given(reasoning=REASONING, answer=PLAIN, build=ILL_FORMED)
-def format_is_exact(submission, reasoning, answer, build):
-    completion = build(reasoning, answer)
-    expect_equal(f"format_reward({completion!r})", submission.format_reward(completion), 0.0)
+@given(completion=written(ILL_FORMED))
+def format_is_exact(submission, completion):
+    expect_equal("format_reward", submission.format_reward(completion), 0.0)
 
 
 WEIGHTS = one_of(0.25, 0.0, 0.5, 0.1, 0.75)
@@ -443,11 +453,6 @@ TRICKS = (
 )
 
 
-def text_box(inside: Any) -> str:
-    """The same as `box`, for numbers too."""
-    return box(str(inside))
-
-
 @check("pays nothing for hedging, quoting or an answer outside the box", needs="right_answers")
 @given(number=integers(10, 999), examples=6)
 def hedges_earn_nothing(submission, number):
@@ -475,7 +480,7 @@ def weights_are_checked(submission, weight, answer):
 
 def long_completions() -> list[tuple[str, str, str | None, float]]:
     """Long completions: in words, the text, the answer in it, and the reward of its format."""
-    deep = "{" * FLOOD + "}" * FLOOD
+    deep = "{" * (FLOOD // 2) + "}" * (FLOOD // 2)
     return [
         ("no box, one letter over and over", "a" * FLOOD, None, 0.0),
         ("spaces between two letters", "x" + " " * FLOOD + "x", None, 0.0),
@@ -558,20 +563,19 @@ def exact_pass_at_k(n: int, c: int, k: int) -> float:
     return float(1 - Fraction(top, bottom))
 
 
-@check("stays finite and exact for large n", needs="counts_subsets", seconds=2.0)
+@check("stays finite and exact for large n", needs="counts_subsets")
 @given(
-    n=one_of(1000, 1500, 20_000, 10**6, 10**6 - 3),
+    n=one_of(1000, 10**6, 1500, 10**6 - 3, 20_000),
     few=integers(1, 40),
-    share=one_of(0.5, 0.01, 0.1, 0.9),
+    share=one_of(0.5, 0.01, 0.1),
     swapped=booleans(),
-    examples=24,
+    examples=10,
 )
 def large_n(submission, n, few, share, swapped):
     many = int(n * share)
     c, k = (many, few) if swapped else (few, many)
     answer = submission.pass_at_k(n, c, k)
     expect_close("pass_at_k", answer, exact_pass_at_k(n, c, k), rtol=0.0, atol=1e-6)
-    expect_close("pass_at_k", submission.pass_at_k(n, 0, k), 0.0, rtol=0.0, atol=1e-6)
 
 
 @strategy

@@ -97,9 +97,9 @@ def format_reward(completion: str) -> float:
         The float 1.0 or 0.0, in reward units. In time linear in the length.
     """
     # BEGIN SOLUTION
-    if extract_answer(completion) is None:
-        return 0.0
     inside = _inside_of_the_box(completion)
+    if inside is None or not completion[inside].strip():
+        return 0.0
     reasoning = completion[: inside.start - len(BOX)]
     rest = completion[inside.stop + 1 :]
     return 1.0 if reasoning.strip() and not rest.strip() else 0.0

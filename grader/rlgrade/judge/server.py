@@ -104,6 +104,7 @@ class Server:
         channel, their_channel = socket.socketpair()
         output, their_output = socket.socketpair()
         with their_channel, their_output:
+            self.control.settimeout(None)
             try:
                 socket.send_fds(
                     self.control, [b"f"], [their_channel.fileno(), their_output.fileno()]

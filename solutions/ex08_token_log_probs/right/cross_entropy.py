@@ -1,7 +1,7 @@
 """The negative cross-entropy that supervised training knows, labels with an ignored index."""
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 
 IGNORED = -100
 
