@@ -151,5 +151,3 @@ def grpo_loss(
             the three; `constant` is missing where it is needed.
     """
     raise NotImplementedError
-
-

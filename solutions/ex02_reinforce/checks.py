@@ -376,7 +376,7 @@ def all_trajectories(mdp: Mdp) -> AllTrajectories:
     follow(0, 1.0, [])
     shape = (len(rows), mdp.horizon)
     states, actions = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    returns, mask = np.full(shape, 9.0, dtype=np.float32), np.zeros(shape, dtype=bool)
+    returns, mask = np.full(shape, 9.0), np.zeros(shape, dtype=bool)
     for row, (probability, walked) in enumerate(rows):
         to_go = 0.0
         for t, (state, action) in reversed(list(enumerate(walked))):
@@ -656,7 +656,10 @@ def has_the_exact_gradient(submission: Any, mdp: Mdp) -> None:
     log_probs = submission.action_log_probs(**arguments)
     expect_shape("log-probs", log_probs, paths.actions.shape)
     loss = submission.reinforce_loss.gradients(
-        "log_probs", log_probs=log_probs, returns=paths.returns, mask=paths.mask
+        "log_probs",
+        log_probs=log_probs,
+        returns=paths.returns.astype(np.float32),
+        mask=paths.mask,
     )
     pull = loss.gradients["log_probs"]
     expect(pull is not None, "the loss should carry gradient to log_probs")
@@ -719,18 +722,18 @@ def returns_the_loss(submission: Any, update: Update) -> None:
     expect_close("loss", loss, true_loss(episode), scale=size_of_terms(episode))
 
 
-@check("reinforce_update climbs J exactly when the batch holds every trajectory of an MDP")
+@check("reinforce_update climbs J, to all digits, on a float64 batch of all trajectories")
 @given(mdp=mdps(), learning_rate=one_of(1.0, 0.25), examples=10)
 def climbs_the_objective(submission: Any, mdp: Mdp, learning_rate: float) -> None:
     paths = all_trajectories(mdp)
-    observations = np.eye(len(mdp.logits), dtype=np.float32)[paths.states]
-    policy = submission.tools.linear(mdp.logits.T.copy())
+    policy = submission.tools.linear(mdp.logits.T.astype(np.float64))
     optimizer = submission.tools.sgd(policy, learning_rate)
     batch = {name: getattr(paths, name) for name in ("actions", "returns", "mask")}
-    submission.reinforce_update(policy, optimizer, {"observations": observations, **batch})
+    batch["observations"] = np.eye(len(mdp.logits))[paths.states]
+    submission.reinforce_update(policy, optimizer, batch)
     weight = submission.tools.parameters(policy)["weight"]
     climbed = mdp.logits + learning_rate * exact_gradient(mdp)
-    expect_close("the tabular logits after the update", weight.T, climbed)
+    expect_close("the tabular logits after the update", weight.T, climbed, rtol=1e-9, atol=1e-9)
 
 
 # All of them
@@ -755,8 +758,8 @@ def takes_integer_returns(submission: Any, episode: Episodes) -> None:
 
 
 @check("the functions answer float64 with float64, to all its digits")
-@given(choice=choices(), episode=episodes("any"), update=updates(1.0), examples=6)
-def float64_stays(submission: Any, choice: Choices, episode: Episodes, update: Update) -> None:
+@given(choice=choices(), episode=episodes("any"), examples=10)
+def float64_stays(submission: Any, choice: Choices, episode: Episodes) -> None:
     exactly = {"rtol": 1e-9, "atol": 1e-9}
     choice = replace(choice, logits=choice.logits.astype(np.float64) / 3)
     for function in ("action_log_probs", "policy_entropy"):
@@ -768,19 +771,11 @@ def float64_stays(submission: Any, choice: Choices, episode: Episodes, update: U
     loss = submission.reinforce_loss(**vars(episode))
     expect_dtype("reinforce_loss", loss, "float64")
     expect_close("loss", loss, true_loss(episode), **exactly)
-    numbers = ("weight", "bias", "observations", "returns")
-    thirds = {name: getattr(update, name).astype(np.float64) / 3 for name in numbers}
-    update = replace(update, **thirds)
-    policy = submission.tools.linear(update.weight, update.bias)
-    optimizer = submission.tools.sgd(policy, update.learning_rate)
-    submission.reinforce_update(policy, optimizer, update.batch())
-    moved = submission.tools.parameters(policy)["weight"]
-    expect_close("the policy's weight", moved, after_a_step(update).weight, **exactly)
 
 
 @check("the functions leave their arguments as they were")
-@given(choice=choices(), episode=episodes("any"), update=updates(1.0), examples=6)
-def inputs_stay(submission: Any, choice: Choices, episode: Episodes, update: Update) -> None:
+@given(choice=choices(), episode=episodes("any"), examples=8)
+def inputs_stay(submission: Any, choice: Choices, episode: Episodes) -> None:
     logits, actions = choice.logits, choice.actions
     _, after = submission.action_log_probs.arguments_after(logits=logits, actions=actions)
     expect_equal("the caller's logits", after["logits"], logits)
@@ -792,12 +787,18 @@ def inputs_stay(submission: Any, choice: Choices, episode: Episodes, update: Upd
     _, after = submission.reinforce_loss.arguments_after(**vars(episode))
     for name, tensor in vars(episode).items():
         expect_equal(f"the caller's {name}", after[name], tensor)
+
+
+@check("reinforce_update leaves the batch as it was")
+@given(update=updates(1.0), examples=8)
+def batch_stays(submission: Any, update: Update) -> None:
     policy = submission.tools.linear(update.weight, update.bias)
     optimizer = submission.tools.sgd(policy, update.learning_rate)
     (_, _, batch), _ = submission.reinforce_update.arguments_after(
         policy, optimizer, update.batch()
     )
     for name, tensor in update.batch().items():
+        expect(name in batch, f"the batch should still hold its {name}", "the batch")
         expect_equal(f"the batch's {name}", batch[name], tensor)
 
 

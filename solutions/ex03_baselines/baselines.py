@@ -47,7 +47,7 @@ def batch_mean_baseline(returns: Tensor) -> Tensor:
 
         b[i] = (R[0] + ... + R[N - 1]) / N
 
-    With independent samples the expected gradient comes out 1 - 1/N times too short.
+    With independent samples it multiplies the expected gradient by 1 - 1/N.
     Source: Williams, Simple Statistical Gradient-Following Algorithms (1992), section 4, for
     baselines; Kool et al., Buy 4 REINFORCE Samples (2019), for the role of the own sample.
 

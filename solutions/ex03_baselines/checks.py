@@ -51,7 +51,7 @@ CALLS = {
 }
 GARBAGE = 1e6
 
-decays = one_of(0.5, 0.9, 0.25, 0.0, 1.0, 0.75)
+decays = one_of(0.5, 0.9, 0.25, 1.0, 0.75, 0.0)
 initials = one_of(1.0, 0.0, -2.0, 0.5, 3.0)
 DYADIC = one_of(0.5, 0.25, 0.75)  # float32 holds them, so only the data can lose digits
 
@@ -118,7 +118,7 @@ THE_BANDIT = Bandit(np.array([7, 2, 1]), np.array([1.0, 0.5, 0.0], dtype=np.floa
 @strategy
 def bandits(draw: Draw) -> Bandit:
     """Bandits with a few actions and samples, never as many of one as of the other."""
-    actions, number = draw(one_of((2, 1), (2, 3), (3, 2), (2, 4)))
+    actions, number = draw(one_of((2, 3), (2, 1), (3, 2), (2, 4)))
     counts = draw(integer_tensors(actions, low=1, high=4))
     return Bandit(counts, draw(tensors(actions)), number)
 
@@ -449,7 +449,7 @@ def time_mean_learns_nothing(submission, steps, reward, scores):
 
 
 @check("leave_one_out_baseline gives every sample the mean of the others")
-@given(returns=samples(least=2), examples=60)
+@given(returns=samples(least=2), examples=40)
 def gives_the_mean_of_the_others(submission, returns):
     baseline = submission.leave_one_out_baseline(returns)
     expect_close("baseline", baseline, true_leave_one_out(returns))
@@ -472,7 +472,7 @@ def leave_one_out_is_unbiased(submission, bandit):
 
 
 @check("value_baseline_loss is half the mean squared error")
-@given(steps=regressions(masked=False), examples=40)
+@given(steps=regressions(masked=False), examples=30)
 def half_the_squared_error(submission, steps):
     loss = submission.value_baseline_loss(**vars(steps))
     expect_close("loss", loss, true_value_loss(**vars(steps)))
@@ -528,7 +528,7 @@ def weighs_by_squared_scores(submission, samples):
 
 
 @check("variance_minimising_baseline leaves less variance than any other number")
-@given(bandit=bandits(), examples=40)
+@given(bandit=bandits(), examples=30)
 def beats_every_other_number(submission, bandit):
     population = bandit.population
     scores = bandit.scores[population].astype(np.float32)
@@ -589,14 +589,14 @@ def zero_scores(submission, returns):
 
 
 @check("normalise_advantages gives the whole batch mean 0 and standard deviation 1")
-@given(batch=advantage_batches(masked=False), examples=60)
+@given(batch=advantage_batches(masked=False), examples=40)
 def normalises_the_batch(submission, batch):
     normalised = submission.normalise_advantages(batch.advantages, batch.mask)
     expect_close("normalised", normalised, true_normalised(**vars(batch)))
 
 
 @check("normalise_advantages lets only counted steps count, and gives the others 0")
-@given(batch=advantage_batches(masked=True), examples=60)
+@given(batch=advantage_batches(masked=True), examples=50)
 def normalises_counted_steps(submission, batch):
     normalised = submission.normalise_advantages(batch.advantages, batch.mask)
     expect_shape("normalised", normalised, batch.advantages.shape)
@@ -649,14 +649,14 @@ def unit_changes_nothing(submission, batch, unit):
 @check("integer returns are worked with as floats")
 @given(
     call=calls(*OF_SAMPLES, "value_baseline_loss", "variance_minimising_baseline", kind="int64"),
-    examples=40,
+    examples=80,
 )
 def integer_returns(submission, call):
     expect_dtype(call.function, expect_the_truth(submission, call), "float32")
 
 
 @check("float64 is answered with float64, to more digits than float32 has")
-@given(call=calls(kind="float64"), examples=60)
+@given(call=calls(kind="float64"), examples=90)
 def float64_stays(submission, call):
     # Room for a count with 1e-8 added to it, a common habit, but not for float32.
     answer = expect_the_truth(submission, call, rtol=3e-8, atol=1e-9)
@@ -664,7 +664,7 @@ def float64_stays(submission, call):
 
 
 @check("tensors with gaps in memory are answered like any other")
-@given(call=calls(), examples=36)
+@given(call=calls(), examples=70)
 def gaps_in_memory(submission, call):
     arguments = arguments_of(call)
     gaps = {
@@ -677,7 +677,7 @@ def gaps_in_memory(submission, call):
 
 
 @check("inputs are left as they were")
-@given(call=calls(), examples=36)
+@given(call=calls(), examples=90)
 def inputs_stay(submission, call):
     inputs = arguments_of(call)
     _, after = getattr(submission, call.function).arguments_after(**inputs)
@@ -687,7 +687,7 @@ def inputs_stay(submission, call):
 
 
 @check("baselines and normalised advantages carry no gradient")
-@given(call=calls(*(name for name in ARGUMENTS if name != "value_baseline_loss")), examples=30)
+@given(call=calls(*(name for name in ARGUMENTS if name != "value_baseline_loss")), examples=80)
 def no_gradient(submission, call):
     sources = [name for name in ("scores", "returns", "advantages") if hasattr(call, name)]
     answer = getattr(submission, call.function).gradients(*sources, **arguments_of(call))
@@ -697,7 +697,7 @@ def no_gradient(submission, call):
 
 
 @check("a wrong shape is refused with a ValueError that names the argument")
-@given(misfit=misfits(), examples=50)
+@given(misfit=misfits(), examples=120)
 def shapes_are_checked(submission, misfit):
     shapes = misfit.shapes_of_the_others | {misfit.argument: misfit.shape}
     arguments = {

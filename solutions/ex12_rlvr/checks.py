@@ -14,6 +14,8 @@ from rlgrade.author import (
     Strategy,
     booleans,
     check,
+    described,
+    expect,
     expect_close,
     expect_equal,
     expect_raises,
@@ -180,14 +182,14 @@ CODE = (
 
 
 @check(r"returns what stands in the only \boxed{...}")
-@given(sample=boxed(PLAIN))
+@given(sample=boxed(PLAIN), examples=60)
 def one_box(submission, sample):
     answer = submission.extract_answer(sample.completion)
     expect_equal("extract_answer", answer, sample.answer)
 
 
 @check("ends the box at the brace that closes it")
-@given(sample=boxed(NESTED))
+@given(sample=boxed(NESTED), examples=60)
 def braces_nest(submission, sample):
     answer = submission.extract_answer(sample.completion)
     expect_equal("extract_answer", answer, sample.answer)
@@ -251,13 +253,13 @@ def several_boxes(submission, completion):
 
 
 @check("takes every documented form of a number for that number")
-@given(pair=equal_numbers(), examples=200)
+@given(pair=equal_numbers(), examples=120)
 def equal_numbers_match(submission, pair):
     expect_equal("answers_match", submission.answers_match(pair.answer, pair.reference), True)
 
 
 @check("tells different numbers apart, exactly")
-@given(pair=unequal_numbers(), close=CLOSE)
+@given(pair=unequal_numbers(), close=CLOSE, examples=80)
 def unequal_numbers_differ(submission, pair, close):
     for one in (pair, close):
         matches = submission.answers_match(one.answer, one.reference)
@@ -300,7 +302,7 @@ def nothing_is_evaluated(submission):
         "", " \n", "nan", "NaN", "-nan", "inf", "+Inf", "-Infinity", "1/0", "-0/0", r"\frac{1}{0}"
     ),
     other=one_of("", "nan", "inf", "1/0", "0", "1"),
-    examples=200,
+    examples=80,
 )
 def undefined_matches_nothing(submission, text, other):
     for pair in ((text, text), (text, other), (other, text)):
@@ -325,23 +327,24 @@ def equal_texts_match(submission, pair):
     expect_equal("answers_match", submission.answers_match(pair.answer, pair.reference), True)
 
 
-@check("compares the whole of two texts, every sign of them")
-@given(
-    pair=either_way(
-        (
-            ("a", "b"),
-            ("B.", "B"),
-            ("newyork", "new york"),
-            ("$x$", "x"),
-            ("not 42", "42"),
-            ("41 or 42", "42"),
-            ("42, 43", "42"),
-            ("York", "New York"),
-        )
-    )
+DIFFERENT = (
+    ("a", "b"),
+    ("B.", "B"),
+    ("newyork", "new york"),
+    ("$x$", "x"),
+    ("not 42", "42"),
+    ("41 or 42", "42"),
+    ("42, 43", "42"),
+    ("York", "New York"),
 )
-def unequal_texts_differ(submission, pair):
-    expect_equal("answers_match", submission.answers_match(pair.answer, pair.reference), False)
+
+
+@check("compares the whole of two texts, every sign of them")
+def unequal_texts_differ(submission):
+    for one, other in DIFFERENT:
+        for pair in ((one, other), (other, one)):
+            matches = submission.answers_match(*pair)
+            expect_equal("answers_match({!r}, {!r})".format(*pair), matches, False)
 
 
 @check("reads at most 1000 characters as a number", needs="equal_numbers_match")
@@ -374,6 +377,7 @@ ILL_FORMED = one_of(
     lambda r, a: f"{r}{box(a)}{box(a)}",
     lambda r, a: rf"{r}\boxed{{{a}",
     lambda r, a: f"{r}{a}",
+    lambda r, a: f"{r}boxed{{{a}}}",
 )
 
 
@@ -498,10 +502,13 @@ def long_completions() -> list[tuple[str, str, str | None, float]]:
     ]
 
 
-@check("reads a completion of 100,000 characters in no time", seconds=2.0, needs="one_box")
+@check("reads a completion of 100,000 characters in no time", seconds=3.0, needs="one_box")
 def long_completions_are_read(submission):
     for words, completion, answer, reward in long_completions():
-        expect_equal(f"extract_answer of {words}", submission.extract_answer(completion), answer)
+        found = submission.extract_answer(completion)
+        equal = type(found) is type(answer) and found == answer
+        should = f"extract_answer of {words} should be {described(answer)}"
+        expect(equal, f"{should}; yours is {described(found)}", "extract_answer")
         expect_equal(f"format_reward of {words}", submission.format_reward(completion), reward)
 
 
@@ -529,7 +536,7 @@ def long_answers() -> list[tuple[str, str, str, bool]]:
     ]
 
 
-@check("decides on answers of any size in no time", seconds=2.0, needs="equal_numbers_match")
+@check("decides on answers of any size in no time", seconds=3.0, needs="equal_numbers_match")
 def long_answers_are_decided(submission):
     for words, answer, reference, matches in long_answers():
         expect_equal(

@@ -212,6 +212,10 @@ class Link:
         """Send a request without waiting."""
         self.worker.post(pack({"module": "", **request, "id": next(self._ids)}, _to_blob))
 
+    def seed(self, seed: int) -> None:
+        """Seed the worker's random generators before the next request. There is no reply."""
+        self.worker.post(pack({"op": "seed", "seed": seed}, _to_blob))
+
     def receive(self) -> Reply:
         """The reply to the oldest request without one.
 

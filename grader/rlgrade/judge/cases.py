@@ -45,7 +45,7 @@ def run_case(link: Link, tries: Property, example: Example, module: str = "") ->
     """Run the body once, the worker's random generators freshly seeded."""
     port = _NotingPort(link, module)
     try:
-        link.call({"op": "seed", "seed": CASE_SEED})
+        link.seed(CASE_SEED)
         tries.body(Submission(port), **fresh_arguments(tries, example))
     except Exception as error:
         return Case(port.calls, error)

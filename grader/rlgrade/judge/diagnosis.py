@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rlgrade.author.declare import Check
@@ -20,8 +21,8 @@ from rlgrade.judge.cases import Case, run_case, same_answers
 from rlgrade.judge.draws import Example, draw_examples
 from rlgrade.judge.server import WorkerGone
 
-FRESH = 40  # fresh cases of the failing check
-ELSEWHERE = 5  # of each other check
+FRESH = 30  # fresh cases of the failing check
+ELSEWHERE = 4  # of each other check
 SECONDS = 3.0
 
 
@@ -49,29 +50,41 @@ class Diagnoser:
         suspects = [m for m in self.bank.exercise.mistakes if self._alike(m, seen)]
         if not suspects:
             return []
-        same_functions, others = self._more(check, learner, seen.case.functions)
-        for each in same_functions:
-            suspects = [mistake for mistake in suspects if self._alike(mistake, each)]
-        for each in others:
-            if len(suspects) > 1:
-                left = [mistake for mistake in suspects if self._alike(mistake, each)]
-                suspects = left or suspects  # a second error elsewhere says nothing of this one
+        functions = seen.case.functions
+        elsewhere: list[Check] = []
+        for each in [check, *(other for other in self.checks if other is not check)]:
+            for fresh in self._fresh(each, learner, FRESH if each is check else ELSEWHERE):
+                if not fresh.case.functions <= functions:
+                    elsewhere.append(each)
+                    break
+                suspects = [mistake for mistake in suspects if self._alike(mistake, fresh)]
+                if not suspects:
+                    return []
+        suspects = self._tell_apart(suspects, elsewhere, learner)
         return [mistake.says for mistake in suspects if self._is_wrong(mistake, check, failing)]
 
-    def _more(
-        self, check: Check, learner: Link, functions: set[str]
-    ) -> tuple[list[Seen], list[Seen]]:
-        """Fresh cases: those that ask for nothing but `functions`, and the others."""
-        same: list[Seen] = []
-        others: list[Seen] = []
-        for each in self.checks:
-            count = FRESH if each is check else ELSEWHERE
-            for example in itertools.islice(draw_examples(each.tries, "fresh"), count):
-                seen = self._ask(learner, each, example)
-                if seen is None:
-                    return same, others
-                (same if seen.case.functions <= functions else others).append(seen)
-        return same, others
+    def _tell_apart(
+        self, suspects: list[Mistake], checks: list[Check], learner: Link
+    ) -> list[Mistake]:
+        """Those that answer alike where other functions are called, too; all, if none does.
+
+        A second error of the learner's elsewhere says nothing of this one.
+        """
+        for check in checks:
+            if len(suspects) <= 1:
+                break
+            for fresh in self._fresh(check, learner, ELSEWHERE):
+                left = [mistake for mistake in suspects if self._alike(mistake, fresh)]
+                suspects = left or suspects
+        return suspects
+
+    def _fresh(self, check: Check, learner: Link, count: int) -> Iterator[Seen]:
+        """What the learner's code answers in fresh cases of a check, as far as it survives them."""
+        for example in itertools.islice(draw_examples(check.tries, "fresh"), count):
+            seen = self._ask(learner, check, example)
+            if seen is None:
+                return
+            yield seen
 
     def _ask(self, learner: Link, check: Check, example: Example) -> Seen | None:
         """The learner's answers, or None when the worker did not survive them."""

@@ -180,7 +180,7 @@ class _Run:
         try:
             link = self.ready_link(check)
             link.worker.take_output()
-            link.call({"op": "seed", "seed": self.seed_of(check)})
+            link.seed(self.seed_of(check))
             examples = draw_examples(check.tries, f"{self.seed}/{check.name}")
             failure, passed = run_lanes(link, check.tries.body, examples)
         except (WorkerGone, SubmissionRaised, Unmet) as error:

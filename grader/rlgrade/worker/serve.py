@@ -65,8 +65,11 @@ class Worker:
         self.file = ""
 
     def answer(self, frame: bytes) -> bytes:
-        """The frame that answers this one."""
+        """The frame that answers this one; nothing where none is asked for."""
         request = unpack(frame, make_tensor)
+        if request["op"] == "seed":
+            self._seed(request["seed"])
+            return b""
         reply: dict[str, Any] = {"id": request["id"]}
         try:
             reply |= getattr(self, f"_{request['op']}")(request)
@@ -87,15 +90,13 @@ class Worker:
         exec(code, module.__dict__)
         return {"value": None}
 
-    def _seed(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _seed(self, seed: int) -> None:
         """Seed every source of randomness, so that a run can be repeated."""
-        seed = request["seed"]
         random.seed(seed)
         torch.manual_seed(seed)
         numpy = sys.modules.get("numpy")
         if numpy is not None:
             numpy.random.seed(seed % 2**32)
-        return {"value": None}
 
     def _call(self, request: dict[str, Any]) -> dict[str, Any]:
         """Call a function, a method or a tool, with gradients where the judge asks for them."""
