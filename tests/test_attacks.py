@@ -44,7 +44,7 @@ COURSE = HERE / "course"
 LEVELS = ("L1", "L2", "L3")
 HIT, OTHER = "scales_each", "adds_up"  # the check that the attack answers to, and one more
 HONEST_WRONG = "def scale(rewards, *, factor):\n    return rewards.detach().clone()\n"
-QUICK = {"shrink_tries": 2, "diagnose": False}
+QUICK = {"shrink_tries": 2, "diagnose": False, "explained": 0}
 SMALL = Limits(memory_mib=256, cpu_seconds=20)
 LINUX = sys.platform.startswith("linux")
 NUMBERS = platform.machine() if platform.machine() in ("x86_64", "aarch64") else ""
@@ -81,6 +81,9 @@ WORKS_AT_L1 = {
 }
 # These depend on more than the level: Yama, the file system, the rights of the user, memory.
 MAY_WORK_AT_L1 = {"15 other memory", "15 attributes", "18 ring", "22 other forks"}
+
+# These spoil the process that the other checks ask too: their own harm, and graded as such.
+HURTS_ITSELF = {"8 outcome"}
 
 
 class Watched(Server):
@@ -274,7 +277,9 @@ def must_fail(arena: Arena, honest: Report, name: str, case: str, **settings: ob
     """Run each attack of a file, and then an honest submission."""
     problems = []
     for attack in attacks_of(name):
+        start = time.monotonic()
         report = arena.attack(name, attack, **settings)
+        print(f"{time.monotonic() - start:.2f} s {attack}: {report.checks[0].message[:80]!r}")
         text = to_json(report)
         works = "LOOT" in text
         label = f"{case} {attack}"
@@ -288,7 +293,7 @@ def must_fail(arena: Arena, honest: Report, name: str, case: str, **settings: ob
         outcomes = {check.check: check.outcome for check in report.checks}
         if report.points > honest.points or outcomes[HIT] is Outcome.PASS:
             problems.append(f"{attack}: {report.points} points")
-        if outcomes[OTHER] is not Outcome.PASS:
+        if outcomes[OTHER] is not Outcome.PASS and label not in HURTS_ITSELF:
             problems.append(f"{attack}: {OTHER} ended with {outcomes[OTHER].name}")
         if len(text) > 100_000:
             problems.append(f"{attack}: a report of {len(text)} bytes")
@@ -314,13 +319,13 @@ PLAIN = {
     "14_shared_inputs": "14",
     "15_reads_files": "15",
     "16_looks_around": "16",
-    "23_bombs_of_memory": "23",
 }
+EXPLAINED = ("01", "03", "05", "11")  # where a failure is also shown in its smallest case
 
 
 @pytest.mark.parametrize("name", PLAIN)
 def test_an_attack_gains_nothing(arena: Arena, honest: Report, name: str) -> None:
-    must_fail(arena, honest, name, PLAIN[name])
+    must_fail(arena, honest, name, PLAIN[name], explained=int(name[:2] in EXPLAINED))
     arena.clean()
     arena.nothing_is_left()
     assert (arena.place / "victim").read_text() == "kept as it is" or arena.level == "L1"
@@ -527,6 +532,13 @@ def test_21_what_does_not_end_is_ended(arena: Arena, honest: Report) -> None:
         assert time.monotonic() - start < 8
     arena.nothing_is_left()
     arena.honest_still_passes()
+
+
+@pytest.mark.usefixtures("hasty")
+def test_23_memory_is_bounded(arena: Arena, honest: Report) -> None:
+    must_fail(arena, honest, "23_bombs_of_memory", "23")
+    arena.clean()
+    arena.nothing_is_left()
 
 
 SLOW = {

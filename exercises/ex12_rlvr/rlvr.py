@@ -60,7 +60,7 @@ def answers_match(answer: str, reference: str) -> bool:
 
     Nothing is ever evaluated: `6*7` is a text, and so is `__import__('os')`.
     Source: none; each library has its own rules. Why exact and narrow: Huang et al., Pitfalls of
-    rule- and model-based verifiers (arXiv:2505.22203), section 3.
+    rule- and model-based verifiers (arXiv:2505.22203).
 
     Args:
         answer: what the model answered, as `extract_answer` returns it; any text.
@@ -101,7 +101,8 @@ def verifiable_reward(completion: str, reference: str, *, format_weight: float =
 
     A right answer earns 1.0 with the format or without it, never more. So writing nicely is worth
     something only to a policy that cannot do better yet.
-    Source: outcome rewards, DeepSeek-R1 (arXiv:2501.12948), section 2.2.2; three steps as in verl.
+    Source: the accuracy and format rewards of DeepSeek-R1 (arXiv:2501.12948), section 2.2.2; here
+    the larger counts instead of their sum.
 
     Args:
         completion: what the model wrote, of any length.

@@ -697,7 +697,7 @@ def no_gradient(submission, call):
 
 
 @check("a wrong shape is refused with a ValueError that names the argument")
-@given(misfit=misfits(), examples=120)
+@given(misfit=misfits(), examples=100)
 def shapes_are_checked(submission, misfit):
     shapes = misfit.shapes_of_the_others | {misfit.argument: misfit.shape}
     arguments = {

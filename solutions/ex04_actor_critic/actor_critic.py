@@ -3,7 +3,8 @@
 Time is the last axis everywhere: `[T]` for one rollout, `[B, T]` for several side by side. Every
 step of a rollout counts, so nothing here takes a mask. Flags and values of step t belong to the
 transition from s[t] to s[t + 1]; where an episode ends, s[t + 1] is its final observation, never
-that of the reset. Log-probs and entropies are in nats.
+that of the reset. Log-probs and entropies are in nats. Tensors may have gaps in memory, and no
+function changes its arguments.
 """
 
 import math

@@ -28,7 +28,7 @@ def attack_deep_c_stack(rewards, *, factor):
 
     sys.setrecursionlimit(10**9)
     nested = []
-    for _ in range(1_000_000):
+    for _ in range(100_000):
         nested = [nested]
     return repr(nested)
 

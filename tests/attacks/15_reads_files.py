@@ -122,7 +122,7 @@ def attack_package(rewards, *, factor):
 
 
 def attack_proc(rewards, *, factor):
-    for pid in (os.getppid(), 1, __JUDGE__, "self"):
+    for pid in {os.getppid(), 1, __JUDGE__} - {0, os.getpid()}:
         for name in ("environ", "cmdline", "maps", "mem", "cwd", "root", "fd", "stat"):
             path = f"/proc/{pid}/{name}"
             _tries(lambda: _read(path), lambda: os.readlink(path), lambda: os.listdir(path))

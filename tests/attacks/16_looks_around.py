@@ -28,7 +28,13 @@ def attack_frames(rewards, *, factor):
     return rewards.detach().clone()
 
 
+_once = []
+
+
 def attack_objects(rewards, *, factor):
+    if _once:
+        return rewards.detach().clone()
+    _once.append(1)
     gc.unfreeze()
     for each in gc.get_objects():
         if type(each).__name__ == "function" and each.__module__ != __name__:
@@ -62,6 +68,9 @@ def attack_arguments(rewards, *, factor):
 
 
 def attack_own_memory(rewards, *, factor):
+    if _once:
+        return rewards.detach().clone()
+    _once.append(1)
     begin, end_backwards = b"Checks of the fixture ", b"esicrexe"
     try:
         with open("/proc/self/maps") as maps, open("/proc/self/mem", "rb", buffering=0) as memory:

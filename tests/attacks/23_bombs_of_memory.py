@@ -57,5 +57,5 @@ def attack_recursion(rewards, *, factor):
 
 
 def attack_many_maps(rewards, *, factor):
-    kept = [mmap.mmap(-1, 4096, prot=1 + 2 * (k % 2)) for k in range(200_000)]
+    kept = [mmap.mmap(-1, 4096, prot=1 + 2 * (k % 2)) for k in range(70_000)]
     return kept
