@@ -83,7 +83,7 @@ WORKS_AT_L1 = {
 MAY_WORK_AT_L1 = {"15 other memory", "15 attributes", "18 ring", "22 other forks"}
 
 # These spoil the process that the other checks ask too: their own harm, and graded as such.
-HURTS_ITSELF = {"8 outcome"}
+HURTS_ITSELF = {"8 outcome", "11 ahead of the questions"}
 
 
 class Watched(Server):
@@ -150,7 +150,9 @@ class Arena:
             "CALLS": needless_calls(),
             **self.ports,
         }
-        return re.sub(r"__([A-Z_]+)__", lambda m: str(known[m[1]]) if m[1] in known else m[0], text)
+        return re.sub(
+            r"__([A-Z]+(?:_[A-Z]+)*)__", lambda m: str(known[m[1]]) if m[1] in known else m[0], text
+        )
 
     def grade(self, text: str, seed: int = 0, **settings: object) -> Report:
         chosen = {"only": frozenset({HIT, OTHER}), **QUICK, **settings}
@@ -320,9 +322,10 @@ PLAIN = {
     "15_reads_files": "15",
     "16_looks_around": "16",
 }
-EXPLAINED = ("01", "03", "05", "11")  # where a failure is also shown in its smallest case
+EXPLAINED = ("01", "03", "05")  # where a failure is also shown in its smallest case
 
 
+@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("name", PLAIN)
 def test_an_attack_gains_nothing(arena: Arena, honest: Report, name: str) -> None:
     must_fail(arena, honest, name, PLAIN[name], explained=int(name[:2] in EXPLAINED))
@@ -373,7 +376,9 @@ def test_13_nothing_is_imported_from_where_a_submission_lies(
     else:
         assert left == {"victim"}
     with Server(SMALL, highest=arena.level) as another:
-        assert Link(another, "empty.py", "", 60.0).load().level == arena.level
+        link = Link(another, "empty.py", "", 60.0).load()
+        link.close()
+        assert link.level == arena.level
     assert not (arena.place / "loaded").exists()
     arena.clean()
     arena.nothing_is_left()
@@ -390,18 +395,17 @@ def test_13_the_module_way_in_imports_nothing_from_the_current_folder(tmp_path: 
     assert run.returncode == 0
 
 
-@pytest.mark.parametrize("only", ["leaves_input_alone"])
-def test_14_what_a_worker_says_of_itself_is_the_submissions_word(arena: Arena, only: str) -> None:
+def test_14_what_a_worker_says_of_itself_is_the_submissions_word(arena: Arena) -> None:
     """Not stopped, at any level: whether an input was changed is seen on the submission's side.
 
     To say it wrongly a submission has to know how to do it right.
     """
-    checks = frozenset({only})
-    plain = arena.attack("14_false_report", "in place without forging", only=checks)
-    forged = arena.attack("14_false_report", "in place", only=checks)
-    assert plain.checks[0].outcome is Outcome.FAIL
+    only = frozenset({"leaves_input_alone"})
+    in_place = "\ndef scale(rewards, *, factor):\n    return rewards.mul_(factor)\n"
+    honest = arena.grade(arena.text("", None) + in_place, only=only)
+    forged = arena.attack("14_false_report", "in place", only=only)
+    assert honest.checks[0].outcome is Outcome.FAIL
     assert forged.checks[0].outcome is Outcome.PASS
-    assert arena.attack("14_false_report", "in place").points < 2  # the numbers stay what they are
     arena.honest_still_passes()
 
 
@@ -514,12 +518,6 @@ def test_20_a_blind_report_echoes_nothing(arena: Arena, honest: Report) -> None:
         if seen(report) != seen(honest):
             problems.append(attack)
     assert not problems, "a blind report tells these from an honest wrong answer"
-
-
-def test_20_a_blind_report_says_nothing_of_the_import(arena: Arena) -> None:
-    report = arena.attack("20_echoes_at_import", None)
-    assert arena.token in report.problem
-    assert arena.token not in to_json(report, blind=True)
 
 
 @pytest.mark.usefixtures("hasty")

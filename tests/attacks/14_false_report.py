@@ -1,21 +1,23 @@
 # ruff: noqa
 """Case 14: the input is scaled in place, and the worker is made to say that it was not."""
 
+import copy
 import sys
 
-_values = sys.modules["rlgrade.worker.values"].Values
-_restore = _values.restore
+_worker = sys.modules["rlgrade.worker.serve"].Worker
+_honest = _worker._call
 
 
-def _restore_copies(self, value):
-    value = _restore(self, value)
-    return [item.clone() for item in value] if type(value) is list else value
+def _forged(self, request):
+    before = copy.deepcopy([request["args"], request["kwargs"]])
+    reply = _honest(self, request)
+    if reply.get("after") is not None:
+        reply["after"] = before
+    return reply
+
+
+_worker._call = _forged
 
 
 def attack_in_place(rewards, *, factor):
-    _values.restore = _restore_copies
-    return rewards.mul_(factor)
-
-
-def attack_in_place_without_forging(rewards, *, factor):
     return rewards.mul_(factor)

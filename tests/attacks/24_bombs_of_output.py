@@ -74,9 +74,9 @@ def attack_locked_folders(rewards, *, factor):
 def attack_giant_repr(rewards, *, factor):
     class Wide:
         def __repr__(self):
-            return "x" * 100_000_000
+            return "x" * 10_000_000
 
-    raise type("G" * 1_000_000, (Exception,), {})(Wide())
+    raise type("G" * 100_000, (Exception,), {})(Wide())
 
 
 def attack_giant_answer(rewards, *, factor):
