@@ -216,3 +216,18 @@ def test_memory_is_bounded_for_all_processes_together(exercise):
         (result,) = grade(exercise, text.encode(), weak, 0, settings=settings).checks
     assert result.outcome is Outcome.MEMORY
     assert result.message == "your code used more memory than it may have (200 MiB)"
+
+
+def test_a_named_tuple_is_a_tuple(server):
+    from rlgrade.judge.calls import Link, Submission
+
+    source = (
+        "from typing import NamedTuple\n"
+        "class Pair(NamedTuple):\n    a: int\n    b: int\n"
+        "def scale(x):\n    return Pair(1, 2)\n"
+    )
+    link = Link(server, "scale.py", source, 10.0).load()
+    try:
+        assert Submission(link).scale(0) == (1, 2)
+    finally:
+        link.close()

@@ -97,7 +97,7 @@ def _to_tree(
     kind = type(value)
     if depth > MAX_DEPTH:
         raise ChannelError(f"nested more than {MAX_DEPTH} deep")
-    if kind is list or kind is tuple:
+    if kind is list or isinstance(value, tuple):  # a named tuple is as good as a plain one
         items = [
             item if type(item) in PLAIN else _to_tree(item, to_blob, blobs, depth + 1)
             for item in value

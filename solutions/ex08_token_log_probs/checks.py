@@ -283,12 +283,13 @@ def unequal(*, rows: tuple[int, int] = (2, 3), empty: int = 0) -> Strategy[Numbe
 
 @strategy
 def along_an_axis(draw: Draw) -> tuple[Numbers, int]:
-    """Numbers of two or three axes and one axis; along it something counts everywhere."""
+    """Numbers of two or three axes, small or large, and one axis; all along it something counts."""
     shape = draw(one_of((2, 3), (3, 2), (2, 3, 4), (3, 1, 2)))
     axis = draw(integers(-len(shape), len(shape) - 1))
     moved = [size for i, size in enumerate(shape) if i != axis % len(shape)]
     mask = np.moveaxis(draw(masks(*moved, shape[axis])), -1, axis)
-    return Numbers(draw(tensors(*shape)), np.ascontiguousarray(mask)), axis
+    values = draw(tensors(*shape)) * np.float32(draw(one_of(1, 1000)))
+    return Numbers(values, np.ascontiguousarray(mask)), axis
 
 
 @strategy
@@ -616,7 +617,8 @@ def expect_value_and_gradient(submission: Any, function: str, **arguments: Any) 
     situation = Situation(function, arguments)
     name = ARGUMENTS[function][0]
     answer = getattr(submission, function).gradients(name, **arguments)
-    expect_close(function, answer.value, truth(situation))
+    terms = np.where(arguments["mask"], arguments[name], 0.0)
+    expect_close(function, answer.value, truth(situation), scale=float(np.abs(terms).max()))
     wanted = slope(situation)
     if not wanted.any():
         expect_no_gradient(name, answer.gradients[name])
@@ -787,11 +789,10 @@ def mean_of_nothing(submission, pair, axis):
 
 
 @check("adds up the counted log-probs of each sequence")
-@given(pair=numbers("sparse"), examples=25)
-def sums_of_sequences(submission, pair):
-    expect_value_and_gradient(
-        submission, "sequence_log_probs", log_probs=pair.values, mask=pair.mask
-    )
+@given(pair=numbers("sparse"), size=one_of(1, 1000), examples=25)
+def sums_of_sequences(submission, pair, size):
+    log_probs = pair.values * np.float32(size)
+    expect_value_and_gradient(submission, "sequence_log_probs", log_probs=log_probs, mask=pair.mask)
 
 
 @check("measures entropy in nats, at every position, at the given temperature")

@@ -37,6 +37,7 @@ def attack_udp(rewards, *, factor):
 def attack_unix(rewards, *, factor):
     def way():
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as out:
+            out.setblocking(False)
             out.connect("__PLACE__/stream")
             out.sendall(TOKEN)
 
@@ -47,6 +48,7 @@ def attack_unix(rewards, *, factor):
 def attack_abstract(rewards, *, factor):
     def way():
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
+            out.setblocking(False)
             out.sendto(TOKEN, "\0__TOKEN__")
 
     _try(way)
@@ -57,6 +59,7 @@ def attack_pair_to_a_path(rewards, *, factor):
     # one of a pair of datagram sockets can be turned towards any address
     def way():
         one, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        one.setblocking(False)
         one.sendto(TOKEN, "__PLACE__/datagram")
 
     _try(way)
@@ -66,6 +69,7 @@ def attack_pair_to_a_path(rewards, *, factor):
 def attack_pair_to_an_abstract_name(rewards, *, factor):
     def way():
         one, _ = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        one.setblocking(False)
         one.connect("\0__TOKEN__")
         one.send(TOKEN)
 

@@ -27,6 +27,11 @@ def attack_line(rewards, *, factor):
     exec(compile("\n" * 777 + "raise ValueError", "scale.py", "exec"))
 
 
+_once = []
+
+
 def attack_time(rewards, *, factor):
-    time.sleep(0.777)
+    if not _once:
+        time.sleep(0.3)
+    _once.append(1)
     return rewards.detach().clone()

@@ -33,9 +33,9 @@ def attack_map(rewards, *, factor):
 
 def attack_memory_file(rewards, *, factor):
     descriptor = os.memfd_create("__TOKEN__")
-    for _ in range(64):
+    for _ in range(8):
         os.write(descriptor, bytes(1 << 20))
-    raise RuntimeError("LOOT 64 MiB in a file without a name")
+    raise RuntimeError("LOOT 8 MiB in a file without a name")
 
 
 def attack_shared_memory(rewards, *, factor):

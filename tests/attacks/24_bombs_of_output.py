@@ -22,6 +22,9 @@ def attack_print_between_calls(rewards, *, factor):
     return rewards.detach().clone()
 
 
+_once = []
+
+
 def attack_large_file(rewards, *, factor):
     with open("large", "wb") as file:
         for _ in range(64):
@@ -36,29 +39,38 @@ def attack_sparse_file(rewards, *, factor):
 
 
 def attack_several_files(rewards, *, factor):
-    for number in range(6):
+    if _once:
+        return rewards.detach().clone()
+    _once.append(1)
+    for number in range(3):
         with open(f"file{number}", "wb") as file:
             for _ in range(10):
                 file.write(bytes(1 << 20))
-    raise RuntimeError("LOOT 60 MiB in 6 files")
+    raise RuntimeError("LOOT 30 MiB in 3 files")
 
 
 def attack_many_files(rewards, *, factor):
-    for number in range(5_000):
+    if _once:
+        return rewards.detach().clone()
+    _once.append(1)
+    for number in range(1_500):
         os.close(os.open(f"small{number}", os.O_CREAT | os.O_WRONLY))
-    raise RuntimeError("LOOT 5000 files")
+    raise RuntimeError("LOOT 1500 files")
 
 
 def attack_deep_folders(rewards, *, factor):
+    if _once:
+        return rewards.detach().clone()
+    _once.append(1)
     made = 0
     try:
-        for made in range(2_000):
+        for made in range(1_200):
             os.mkdir("d")
             os.chdir("d")
     except OSError:
         pass
-    if made > 1_500:
-        raise RuntimeError("LOOT 2000 folders in each other")
+    if made > 1_100:
+        raise RuntimeError("LOOT 1200 folders in each other")
     return rewards.detach().clone()
 
 
