@@ -95,5 +95,3 @@ def n_step_returns(
             `rewards`, as in `rewards_to_go`.
     """
     raise NotImplementedError
-
-

@@ -2,7 +2,8 @@
 
 Tensors are `[N]`, a minibatch of transitions, or `[B, T]`, B rows of T steps or tokens. Where an
 action has D components, its log-probs are `[N, D]` or `[B, T, D]` and `joint=True` says so. Only
-entries at which `mask` is True count; whatever number stands elsewhere changes nothing.
+entries at which `mask` is True count; what stands elsewhere, as long as its ratio is a finite
+number, changes nothing.
 """
 
 import torch
