@@ -46,7 +46,7 @@ INPUTS = ("log_probs", "old_log_probs", "ref_log_probs", "advantages", "mask")
 LEVELS = np.array([0, 1, -1, 2, 0.5, -0.5, 3, -2, 1.5, 0.25, -3, -0.25, 4, 0.75], np.float32)
 SPREADS = np.array([1, 0.25, 2, 0.5], np.float32)
 # Log-ratios on both sides of every clip in EPSILONS, none of them near an edge.
-LOG_RATIOS = np.array([0, 0.05, -0.05, 0.5, -0.8, 0.25, -0.3, 2, -2, 0.08, -0.08, 1], np.float32)
+LOG_RATIOS = np.array([0, 2, -0.8, 0.05, -0.05, 0.5, 0.25, -0.3, -2, 0.08, -0.08, 1.5], np.float32)
 GAPS = np.array([0.5, -0.5, 1, -1, 0.25, -0.25, 0, 0.75], np.float32)
 SIGNED = np.array([1, -1, 2, -2, 0.5, -0.5, 1.5, -0.75], np.float32)
 GARBAGE = np.array([1e6, -1e6, 0, 200, -200, 1e4], np.float32)

@@ -336,6 +336,7 @@ DIFFERENT = (
     ("41 or 42", "42"),
     ("42, 43", "42"),
     ("York", "New York"),
+    ("straße", "STRASSE"),  # case is ignored by `lower`; `casefold` changes letters
 )
 
 
