@@ -241,34 +241,34 @@ def test_a_frame_that_never_comes_to_its_end(sent, cut):
     ask_all_ways(sent[: cut % len(sent)], closes=False)
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"",
-        LENGTHS.pack(2**32 - 1, 2**32 - 1),
-        LENGTHS.pack(MAX_TEXT + 1, 0),
-        LENGTHS.pack(0, 0),
-        LENGTHS.pack(2, 0) + b"\xff\xff",
-        LENGTHS.pack(4, 0) + b"null",
-        LENGTHS.pack(3, 0) + b"NaN",
-        reply(1, value=1) * 3,
-        reply(2, value=1) + reply(1, value=1),
-        reply(10**30, value=1),
-        frame({"dict": {"id": 1.0, "value": 1}}),
-        frame({"dict": {"id": True, "value": 1}}),
-        frame({"dict": {"id": {"tensor": ["torch", "int8", [2]]}, "value": 1}}, b"ab"),
-        frame({"dict": {"id": {"tensor": ["torch", "int8", [0]]}, "value": 1}}),
-        frame({"dict": {"id": {"tensor": ["torch", "int64", []]}, "value": 1}}, bytes(8)),
-        frame({"dict": {"id": {"handle": [1, "int"]}, "value": 1}}),
-        frame({"dict": {"id": {"dict": {}}, "value": 1}}),
-        reply(1, raised={"dict": {"types": ["E"], "message": "", "frames": [[10**4200, ""]]}}),
-        reply(1, raised={"dict": {"types": ["E"], "message": "", "frames": [[True, ""]]}}),
-        reply(1, value={"tensor": ["torch", "float64", [2**60, 2**60, 0]]}),
-        reply(1, value={"tensor": ["torch", "float64", [1] * 9]}),
-        LENGTHS.pack(17, 0) + b'{"dict":{"id":1}}',
-        LENGTHS.pack(26, 0) + b'{"dict":{"id":1,"id":[1]}}',
-    ],
-)
+THOUGHT_OF = [
+    b"",
+    LENGTHS.pack(2**32 - 1, 2**32 - 1),
+    LENGTHS.pack(MAX_TEXT + 1, 0),
+    LENGTHS.pack(0, 0),
+    LENGTHS.pack(2, 0) + b"\xff\xff",
+    LENGTHS.pack(4, 0) + b"null",
+    LENGTHS.pack(3, 0) + b"NaN",
+    reply(1, value=1) * 3,
+    reply(2, value=1) + reply(1, value=1),
+    reply(10**30, value=1),
+    frame({"dict": {"id": 1.0, "value": 1}}),
+    frame({"dict": {"id": True, "value": 1}}),
+    frame({"dict": {"id": {"tensor": ["torch", "int8", [2]]}, "value": 1}}, b"ab"),
+    frame({"dict": {"id": {"tensor": ["torch", "int8", [0]]}, "value": 1}}),
+    frame({"dict": {"id": {"tensor": ["torch", "int64", []]}, "value": 1}}, bytes(8)),
+    frame({"dict": {"id": {"handle": [1, "int"]}, "value": 1}}),
+    frame({"dict": {"id": {"dict": {}}, "value": 1}}),
+    reply(1, raised={"dict": {"types": ["E"], "message": "", "frames": [[10**4200, ""]]}}),
+    reply(1, raised={"dict": {"types": ["E"], "message": "", "frames": [[True, ""]]}}),
+    reply(1, value={"tensor": ["torch", "float64", [2**60, 2**60, 0]]}),
+    reply(1, value={"tensor": ["torch", "float64", [1] * 9]}),
+    LENGTHS.pack(17, 0) + b'{"dict":{"id":1}}',
+    LENGTHS.pack(26, 0) + b'{"dict":{"id":1,"id":[1]}}',
+]
+
+
+@pytest.mark.parametrize("sent", THOUGHT_OF, ids=range(len(THOUGHT_OF)))
 @pytest.mark.parametrize("closes", [True, False], ids=["closes", "stays"])
 def test_frames_that_were_thought_of(sent, closes):
     ask_all_ways(sent, closes=closes)

@@ -131,8 +131,9 @@ def grpo_loss(
         k3[b, t]    = exp(gap[b, t]) - gap[b, t] - 1
         loss[b, t]  = -min(ratio * A[b], clip(ratio, 1 - epsilon, 1 + epsilon) * A[b]) + beta * k3
 
-    Only tokens under the mask count; whatever stands elsewhere, also 1e6, changes neither the loss
-    nor any gradient. The tokens' losses become one number in one of three ways:
+    Only tokens under the mask count; what stands elsewhere, as long as its ratios are finite
+    numbers, changes neither the loss nor any gradient. The tokens' losses become one number in one
+    of three ways:
 
         "token_mean"     their sum over the batch / the number of counted tokens in the batch
         "sequence_mean"  the mean over all B rows of each row's own token mean
