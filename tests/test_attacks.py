@@ -541,6 +541,13 @@ def test_23_memory_is_bounded(arena: Arena, honest: Report) -> None:
     arena.nothing_is_left()
 
 
+def test_23_memory_is_counted_while_the_judge_is_busy(arena: Arena) -> None:
+    (result, other) = arena.attack("23_children_while_it_prints", "children").checks
+    assert result.outcome is (Outcome.MEMORY if arena.level == "L1" else Outcome.FAIL)
+    assert other.outcome is Outcome.PASS
+    arena.nothing_is_left()
+
+
 SLOW = {
     "a slow import, again for each death": (
         "import time\ntime.sleep(0.25)\n"
@@ -560,7 +567,7 @@ def test_21_a_run_ends_in_its_time(arena: Arena, way: str) -> None:
         pytest.skip("the clock is the same at each level: L1 and L3 show it")
     text = arena.text("", None) + SLOW[way] + "scale = attack\n"
     start = time.monotonic()
-    full = {"shrink_tries": 400, "diagnose": True, "run_seconds": 1.0}
+    full = {"shrink_tries": 400, "diagnose": True, "explained": 1, "run_seconds": 1.0}
     report = arena.grade(text, only=frozenset({HIT}), **full)
     assert report.points == 0
     assert time.monotonic() - start < 4
@@ -820,7 +827,7 @@ def test_no_worker_outlives_its_server(level: str, exercise: Exercise) -> None:
         link.post({"op": "call", **arguments, **rest})
         link.worker._send()
         time.sleep(0.3)
-        pids = server.pids()
+        pids = {link.worker.pid}
         assert processes(pids, "")
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait()

@@ -198,7 +198,12 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_process(solved):
     file = solved / "ex01_scale" / "scale.py"
     file.write_text(file.read_text().replace("* factor", "* factor\n    while True: pass"))
     child = pexpect.spawn(
-        RLGRADE, ["--course", str(COURSE), "check", "ex01"], cwd=str(solved), timeout=60
+        RLGRADE,
+        ["--course", str(COURSE), "check", "ex01"],
+        cwd=str(solved),
+        timeout=60,
+        # A job in the background of a shell starts with the signal ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     child.expect("Checking ex01_scale")
     deadline = time.monotonic() + 30

@@ -1,6 +1,7 @@
 """The habits of TRL: flat rewards with `view` and `repeat_interleave`, `coef_1` and `coef_2`.
 
-The masking before `exp` and the exact ties are this course's, not the library's.
+The mask is multiplied in at the end, after `exp`: right as long as no ratio overflows. The exact ties
+are this course's, not the library's.
 """
 
 import torch
@@ -69,9 +70,9 @@ def grpo_loss(
     if advantages.shape != log_probs.shape[:1]:
         raise ValueError(f"advantages: expected {log_probs.shape[:1]}, got {advantages.shape}")
     completion_mask = mask.to(log_probs.dtype)
-    per_token_logps = torch.where(mask, log_probs, 0.0)
-    old_per_token_logps = torch.where(mask, old_log_probs, 0.0).detach()
-    ref_per_token_logps = torch.where(mask, ref_log_probs, 0.0).detach()
+    per_token_logps = log_probs
+    old_per_token_logps = old_log_probs.detach()
+    ref_per_token_logps = ref_log_probs.detach()
     per_token_kl = (
         torch.exp(ref_per_token_logps - per_token_logps)
         - (ref_per_token_logps - per_token_logps)
