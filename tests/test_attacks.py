@@ -550,7 +550,7 @@ def test_23_memory_is_counted_while_the_judge_is_busy(arena: Arena) -> None:
 
 SLOW = {
     "a slow import, again for each death": (
-        "import time\ntime.sleep(0.25)\n"
+        "import time\ntime.sleep(0.5)\n"
         "def attack(rewards, *, factor):\n    __import__('os')._exit(1)\n"
     ),
     "slow once the diagnosis begins": (
@@ -878,10 +878,10 @@ def test_a_lasting_answer_keeps_the_judge_no_longer_than_the_check_may_take(
             return struct.pack("<II", len(text), 0) + text
         serve.Worker.answer = answer
     """)
-    start = time.monotonic()
-    report = arena.grade(text, only=frozenset({"leaves_input_alone"}), run_seconds=1.0, explained=0)
+    start = time.process_time()
+    report = arena.grade(text, only=frozenset({"leaves_input_alone"}), run_seconds=1.0)
     assert report.points == 0
-    assert time.monotonic() - start < 6
+    assert time.process_time() - start < 5
 
 
 # Many times

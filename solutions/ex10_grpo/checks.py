@@ -419,6 +419,20 @@ def tied_groups_give_zero(submission, groups):
     expect_close(groups.function, answer, zeros, rtol=0.0, atol=0.0)
 
 
+@check("gives a tied group exactly zero beside one that is not tied")
+@given(groups=tied_groups(), examples=60)
+def tied_beside_untied(submission, groups):
+    if groups.function == "group_signal":
+        return
+    untied = np.arange(groups.completions, dtype=np.float32)[None]
+    options = {"eps": groups.eps} if groups.function == "group_advantages" else {}
+    table = np.concatenate([groups.rewards, untied])
+    answer = getattr(submission, groups.function)(table, **options)
+    expect_shape(groups.function, answer, table.shape)
+    zeros = np.zeros(groups.rewards.shape)
+    expect_close("the rows of the tied groups", answer[:-1], zeros, rtol=0.0, atol=0.0)
+
+
 @check("group_signal is the share of groups whose rewards are not all equal")
 @given(rewards=mixed_tables(), examples=50)
 def share_with_contrast(submission, rewards):

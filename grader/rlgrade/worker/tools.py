@@ -69,6 +69,11 @@ def sgd(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
     return GradientDescent(module, learning_rate)
 
 
+def _bare(method: Any) -> Any:
+    """A method of an optimizer without torch's wrapper around it, where there is one."""
+    return getattr(method, "__wrapped__", method)
+
+
 class GradientDescent(torch.optim.Optimizer):
     """What torch.optim.SGD does, without the compiler that its first use imports.
 
@@ -76,8 +81,8 @@ class GradientDescent(torch.optim.Optimizer):
     compiler out of an optimizer's methods; nothing is compiled here, so they are left off.
     """
 
-    add_param_group = torch.optim.Optimizer.add_param_group.__wrapped__  # type: ignore[attr-defined]
-    zero_grad = torch.optim.Optimizer.zero_grad.__wrapped__  # type: ignore[attr-defined]
+    add_param_group = _bare(torch.optim.Optimizer.add_param_group)
+    zero_grad = _bare(torch.optim.Optimizer.zero_grad)
 
     def __init__(self, module: nn.Module, learning_rate: float) -> None:
         super().__init__(module.parameters(), {"lr": learning_rate})

@@ -1,7 +1,7 @@
 """The habits of TRL: flat rewards with `view` and `repeat_interleave`, `coef_1` and `coef_2`.
 
-The mask is multiplied in at the end, after `exp`: right as long as no ratio overflows. The exact ties
-are this course's, not the library's.
+The mask is multiplied in at the end, after `exp`: right as long as no ratio overflows. The exact
+ties are this course's, not the library's.
 """
 
 import torch
