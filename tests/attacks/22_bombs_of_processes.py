@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-MANY = 400
+MANY = 200
 
 
 def attack_fork(rewards, *, factor):

@@ -38,8 +38,24 @@ def attack_arguments(rewards, *, factor):
     def datagrams():
         socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 
+    def flags_of_a_library():
+        with open(os.__file__) as file:
+            flags = fcntl.ioctl(file, 0x80086601, bytes(8))
+            fcntl.ioctl(file, 0x40086602, flags)  # as they were
+
+    def lease_on_a_library():
+        with open(os.__file__) as file:
+            fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+
+    def truncated_while_read():
+        os.close(os.open("no such file", os.O_RDONLY | os.O_TRUNC | os.O_CREAT, 0o600))
+
+    ways = (
+        *(parent_signal, signals_of_files, owner_by_ioctl, datagrams),
+        *(flags_of_a_library, lease_on_a_library, truncated_while_read),
+    )
     reached = []
-    for way in (parent_signal, signals_of_files, owner_by_ioctl, datagrams):
+    for way in ways:
         try:
             way()
         except OSError:

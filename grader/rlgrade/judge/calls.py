@@ -269,7 +269,7 @@ def _to_blob(value: Any) -> Blob | Handle | None:
 
 def _demand_form(reply: Any, awaited: int) -> None:
     """Raise ChannelError unless the reply has the form that `rlgrade.worker.serve` gives it."""
-    if type(reply) is not dict or reply.get("id") != awaited:
+    if type(reply) is not dict or type(reply.get("id")) is not int or reply["id"] != awaited:
         raise ChannelError("it answers no question")
     raised = reply.get("raised")
     if raised is not None and not (

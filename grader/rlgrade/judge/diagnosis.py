@@ -91,6 +91,7 @@ class Diagnoser:
         if not learner.alive:
             return None
         learner.deadline = time.monotonic() + SECONDS
+        learner.worker.begin_turn()
         case = run_case(learner, check.tries, example)
         return None if isinstance(case.error, WorkerGone) else Seen(check, example, case)
 

@@ -179,7 +179,7 @@ class _Run:
             return self.result(check, Outcome.TIMEOUT, message=reason)
         try:
             link = self.ready_link(check)
-            link.worker.take_output()
+            link.worker.begin_turn()
             link.seed(self.seed_of(check))
             examples = draw_examples(check.tries, f"{self.seed}/{check.name}")
             failure, passed = run_lanes(link, check.tries.body, examples)
@@ -258,7 +258,7 @@ class _Run:
         """The example once more, by itself, and what it printed; None if nothing can be loaded."""
         try:
             link = self.ready_link(check)
-            link.worker.take_output()
+            link.worker.begin_turn()
             return run_case(link, check.tries, example), link.worker.take_output()
         except (WorkerGone, SubmissionRaised, Unmet):
             return None, ""

@@ -29,6 +29,7 @@ from rlgrade.worker.sandbox import Limits
 START_SECONDS = 120.0
 MAX_OUTPUT = 1 << 20
 KEPT_OUTPUT = 4_000
+MAX_TAKEN = 256 << 20  # bytes of answers in one check, all of which its body may keep
 WATCH_SECONDS = 0.2
 
 
@@ -210,6 +211,7 @@ class Worker:
         self._printed = bytearray()
         self._printed_bytes = 0
         self._fork_bytes: int | None = None
+        self._taken = 0
         self._outgoing = bytearray()
         self._incoming = bytearray()
         self._selector = selectors.DefaultSelector()
@@ -234,20 +236,26 @@ class Worker:
                 clock) passed. It is dead by then.
         """
         while True:
+            if time.monotonic() > deadline:
+                raise self._end(Outcome.TIMEOUT, "took too long")
             try:
                 size = frame_size(self._incoming)
             except ChannelError as error:
                 raise self._end(Outcome.ERROR, f"its answer cannot be read: {error}") from None
             if size is not None and len(self._incoming) >= size:
+                self._taken += size
+                if self._taken > MAX_TAKEN:
+                    limit = MAX_TAKEN >> 20
+                    raise self._end(Outcome.MEMORY, f"answered with more than {limit} MiB")
                 frame = self._incoming[:size]
                 del self._incoming[:size]
                 return frame
             self._wait(deadline)
 
     def _wait(self, deadline: float) -> None:
-        rest = deadline - time.monotonic()
-        if rest <= 0:
-            raise self._end(Outcome.TIMEOUT, "took too long")
+        if self.channel.fileno() == -1:
+            raise WorkerGone(Outcome.ERROR, "had ended before")
+        rest = max(0.0, deadline - time.monotonic())
         self._send()
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
         if self._selector.get_key(self.channel).events != wanted:
@@ -289,6 +297,11 @@ class Worker:
         if not data:
             raise self._explain_death()
         self._incoming += data
+
+    def begin_turn(self) -> None:
+        """Forget what was printed and how much was answered so far; both have a limit."""
+        self.take_output()
+        self._taken = 0
 
     def take_output(self) -> str:
         """What the worker has printed since this was last asked, cut to a few thousand bytes."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rlgrade.outcome import UsageError
 
-MAX_SOURCE = 1 << 20
+MAX_SOURCE = 1 << 19  # a byte may take six in a frame
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def parse_source(file: str, data: bytes) -> Source:
     """A submission from its bytes. What is wrong with it is said in `problem`."""
     if len(data) > MAX_SOURCE:
         return Source(
-            file, "", f"{file} is larger than {MAX_SOURCE >> 20} MiB; send the code alone"
+            file, "", f"{file} is larger than {MAX_SOURCE >> 10} KiB; send the code alone"
         )
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
