@@ -451,7 +451,7 @@ class Listener:
         made.bind(address)  # type: ignore[arg-type]
         if kind == socket.SOCK_STREAM:
             made.listen()
-        made.settimeout(0.05)
+        made.settimeout(0.01)
         return made
 
     def heard(self) -> set[str]:
@@ -545,7 +545,7 @@ def test_21_what_does_not_end_is_ended(arena: Arena, honest: Report) -> None:
     arena.honest_still_passes()
 
 
-@pytest.mark.usefixtures("patient")
+@pytest.mark.usefixtures("hasty")
 def test_23_memory_is_bounded(arena: Arena, honest: Report) -> None:
     must_fail(arena, honest, "23_bombs_of_memory", "23")
     arena.clean()

@@ -107,7 +107,7 @@ class CheckItem(pytest.Item):
 
         stash = self.config.stash
         if SERVER not in stash:
-            stash[SERVER] = Server()
+            stash[SERVER] = Server(hidden=[self.exercise.course_root])
         return stash[SERVER]
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:  # type: ignore[override]

@@ -14,6 +14,11 @@ from rlgrade.channel import ITEM_SIZES, Blob, ChannelError, Handle, pack, unpack
 from rlgrade.judge.server import Server, Worker, WorkerGone
 from rlgrade.outcome import Outcome
 
+MAX_RECEIVED = 256 << 20
+MAX_WORDS = 4_000  # of what an exception says; the worker sends 2000 characters
+MAX_FRAMES = 8
+MAX_TYPES = 32
+
 Request = dict[str, Any]
 Reply = dict[str, Any]
 
@@ -175,20 +180,21 @@ class Link:
         self._load_seconds = seconds
         self._ids = itertools.count()
         self._awaited = 0
+        self.received = 0  # bytes since the check began: a body may keep all that it is answered
         self._loaded = False
         self.level = ""
         self.missing_walls: dict[str, str] = {}
         self.post({"op": "load", "module": "", "file": file, "source": source})
 
-    def load(self) -> Link:
-        """Wait until the submission is loaded.
+    def load(self, end: float = float("inf")) -> Link:
+        """Wait until the submission is loaded, but not beyond `end` on the monotonic clock.
 
         Raises:
             WorkerGone, SubmissionRaised: it could not be; the worker is dead then.
         """
         if not self._loaded:
             self._server.wait_until_ready()
-            self.deadline = time.monotonic() + self._load_seconds
+            self.deadline = min(time.monotonic() + self._load_seconds, end)
             try:
                 self._read_hello()
                 understand(self._file, self.receive())
@@ -223,8 +229,11 @@ class Link:
             WorkerGone: there is none before the deadline, or it breaks the protocol.
         """
         frame = self.worker.receive(self.deadline)
+        self.received += len(frame)
         tensors = _Tensors()
         try:
+            if self.received > MAX_RECEIVED:
+                raise ChannelError(f"{MAX_RECEIVED >> 20} MiB were answered in one check")
             reply = unpack(frame, tensors.make)
             _demand_form(reply, self._awaited)
         except ChannelError as error:
@@ -274,19 +283,24 @@ def _demand_form(reply: Any, awaited: int) -> None:
     raised = reply.get("raised")
     if raised is not None and not (
         type(raised) is dict
-        and type(raised.get("message")) is str
-        and _is_list_of(raised.get("types"), str)
-        and raised["types"]
+        and _is_text(raised.get("message"))
+        and type(raised.get("types")) is list
+        and 0 < len(raised["types"]) <= MAX_TYPES
+        and all(map(_is_text, raised["types"]))
         and type(raised.get("frames")) is list
+        and len(raised["frames"]) <= MAX_FRAMES
         and all(
-            type(frame) is list and [type(part) for part in frame] == [int, str]
+            type(frame) is list
+            and [type(part) for part in frame] == [int, str]
+            and 0 <= frame[0] < 1 << 31
+            and _is_text(frame[1])
             for frame in raised["frames"]
         )
     ):
         raise ChannelError("it describes no exception")
     if raised is None and "unsendable" not in reply and "value" not in reply:
         raise ChannelError("it holds no value")
-    if type(reply.get("unsendable", "")) is not str:
+    if not _is_text(reply.get("unsendable", "")):
         raise ChannelError("it gives no reason")
     if "gradients" in reply and not (
         type(reply["gradients"]) is dict and type(reply.get("carries_gradient")) is bool
@@ -299,5 +313,5 @@ def _demand_form(reply: Any, awaited: int) -> None:
         raise ChannelError("it holds no arguments")
 
 
-def _is_list_of(value: Any, kind: type) -> bool:
-    return type(value) is list and all(type(item) is kind for item in value)
+def _is_text(value: Any) -> bool:
+    return type(value) is str and len(value) <= MAX_WORDS

@@ -41,9 +41,16 @@ class Diagnoser:
     def __init__(self, checks: list[Check], bank: Bank) -> None:
         self.checks = checks
         self.bank = bank
+        self._end = float("inf")
 
-    def diagnose(self, check: Check, failing: Example, learner: Link) -> list[str]:
-        """The sentences of the mistakes that answer as `learner` does; mostly one, often none."""
+    def diagnose(
+        self, check: Check, failing: Example, learner: Link, end: float = float("inf")
+    ) -> list[str]:
+        """The sentences of the mistakes that answer as `learner` does; mostly one, often none.
+
+        Nothing new is asked after `end`, on the monotonic clock.
+        """
+        self._end = end
         seen = self._ask(learner, check, failing)
         if seen is None:
             return []
@@ -88,10 +95,9 @@ class Diagnoser:
 
     def _ask(self, learner: Link, check: Check, example: Example) -> Seen | None:
         """The learner's answers, or None when the worker did not survive them."""
-        if not learner.alive:
+        if not learner.alive or time.monotonic() >= self._end:
             return None
-        learner.deadline = time.monotonic() + SECONDS
-        learner.worker.begin_turn()
+        learner.deadline = min(time.monotonic() + SECONDS, self._end)
         case = run_case(learner, check.tries, example)
         return None if isinstance(case.error, WorkerGone) else Seen(check, example, case)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import sys
@@ -22,7 +23,7 @@ from rlgrade.judge.lanes import Failure, run_lanes
 from rlgrade.judge.literals import plain_arguments
 from rlgrade.judge.replay import replay_program
 from rlgrade.judge.server import Server, WorkerGone
-from rlgrade.judge.source import Source, parse_source
+from rlgrade.judge.source import MAX_SHOWN, Source, parse_source
 from rlgrade.outcome import GraderError, Outcome
 from rlgrade.report import CheckResult, Evidence, Report, harmless
 
@@ -179,7 +180,7 @@ class _Run:
             return self.result(check, Outcome.TIMEOUT, message=reason)
         try:
             link = self.ready_link(check)
-            link.worker.begin_turn()
+            link.worker.take_output()
             link.seed(self.seed_of(check))
             examples = draw_examples(check.tries, f"{self.seed}/{check.name}")
             failure, passed = run_lanes(link, check.tries.body, examples)
@@ -194,7 +195,9 @@ class _Run:
         """The submission's worker, a fresh one if the last has died, with this check's deadline."""
         if self.link is None or not self.link.alive:
             self.link = self.open_link()
-        self.link.load().deadline = min(time.monotonic() + check.seconds, self.end)
+        self.link.load(self.end).deadline = min(time.monotonic() + check.seconds, self.end)
+        self.link.received = 0
+        self.sandbox = min(self.sandbox, self.link.level)  # the weakest that any part ran in
         return self.link
 
     def seed_of(self, check: Check) -> int:
@@ -220,7 +223,9 @@ class _Run:
         outcome, message, line = self.verdict(check, error, example)
         diagnosis: list[str] = []
         if self.settings.diagnose and outcome in (Outcome.FAIL, Outcome.ERROR) and case is not None:
-            diagnosis = self.diagnoser.diagnose(check, example, self.ready_link(check))
+            with contextlib.suppress(WorkerGone, SubmissionRaised, Unmet):  # loads no more
+                learner = self.ready_link(check)
+                diagnosis = self.diagnoser.diagnose(check, example, learner, self.end)
         replay = ""
         if case is not None and case.calls:
             replay = replay_program(self.exercise, check, message, case)
@@ -249,6 +254,8 @@ class _Run:
             return failure.example
 
         def fails(example: Example) -> bool:
+            if time.monotonic() >= self.end:
+                return False
             case, _ = self.last_case(check, example)
             return case is not None and case.error is not None and _kind(case.error) == kind
 
@@ -258,7 +265,7 @@ class _Run:
         """The example once more, by itself, and what it printed; None if nothing can be loaded."""
         try:
             link = self.ready_link(check)
-            link.worker.begin_turn()
+            link.worker.take_output()
             return run_case(link, check.tries, example), link.worker.take_output()
         except (WorkerGone, SubmissionRaised, Unmet):
             return None, ""
@@ -304,7 +311,8 @@ class _Run:
             return []
         lines = self.source.text.splitlines()
         return [
-            f"{self.source.file}:{line} in {name or 'the file'}: {lines[line - 1].strip()}"
+            f"{self.source.file}:{line} in {name or 'the file'}: "
+            f"{lines[line - 1].strip()[:MAX_SHOWN]}"
             for line, name in error.frames
             if 0 < line <= len(lines)
         ]

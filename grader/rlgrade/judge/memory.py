@@ -1,32 +1,42 @@
-"""How much memory a worker and all it has started hold, where address space is no good measure."""
+"""What a worker and all it has started hold: memory by what is resident, threads, processes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 KIBIBYTE = 1 << 10
 
 
-def session_bytes(session: int, shared: int) -> int | None:
-    """Resident memory of every process of a session that no file backs.
+@dataclass(frozen=True)
+class Use:
+    """Bytes of resident memory that no file backs, and how many threads of all processes."""
+
+    memory: int
+    tasks: int
+
+
+def session_use(session: int, shared: int) -> Use | None:
+    """What every process of a session uses together.
 
     Args:
         session: the session's number, which is its first process's.
         shared: bytes that each process has from the server by forking; taken off once for each.
 
     Returns:
-        Bytes, or None where the system does not say (anything but Linux).
+        The sums, or None where the system does not say (anything but Linux).
     """
     if not Path("/proc/self/stat").exists():
         return None
-    total = 0
+    memory = tasks = 0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             if _session_of(folder) == session:
-                total += max(0, own_bytes(folder) - shared)
+                memory += max(0, own_bytes(folder) - shared)
+                tasks += sum(1 for _ in (folder / "task").iterdir())
         except (OSError, ValueError, IndexError):
             continue  # it has just ended
-    return total
+    return Use(memory, tasks)
 
 
 def own_bytes_of(pid: int) -> int:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import subprocess
@@ -22,14 +21,14 @@ from types import TracebackType
 import rlgrade
 from rlgrade import worker as worker_package
 from rlgrade.channel import ChannelError, frame_size
-from rlgrade.judge.memory import own_bytes_of, session_bytes
+from rlgrade.judge.memory import own_bytes_of, session_use
 from rlgrade.outcome import GraderError, Outcome
+from rlgrade.worker.removal import remove
 from rlgrade.worker.sandbox import Limits
 
 START_SECONDS = 120.0
 MAX_OUTPUT = 1 << 20
 KEPT_OUTPUT = 4_000
-MAX_TAKEN = 256 << 20  # bytes of answers in one check, all of which its body may keep
 WATCH_SECONDS = 0.2
 
 
@@ -71,6 +70,8 @@ class Server:
         self._lines = b""
         self._ready = False
         self._exited: dict[int, Exit] = {}
+        self._forgotten: set[int] = set()
+        self._failure = ""
         self._without_pid: deque[Worker] = deque()
         self.process = self._start(theirs)
 
@@ -111,6 +112,8 @@ class Server:
                     self.control, [b"f"], [their_channel.fileno(), their_output.fileno()]
                 )
             except OSError:
+                channel.close()
+                output.close()
                 raise GraderError(self._why_not()) from None
         worker = Worker(self, channel, output)
         self._without_pid.append(worker)
@@ -140,7 +143,7 @@ class Server:
                 return None
             with contextlib.suppress(TimeoutError):
                 self._read(rest)
-        return self._exited.pop(pid)
+        return self._exited[pid]
 
     def has_exited(self, pid: int) -> bool:
         """Whether the server has reaped this worker; its process id is free from then on."""
@@ -149,8 +152,15 @@ class Server:
                 self._read(0.0)
         return pid in self._exited
 
+    def forget(self, pid: int) -> None:
+        """Keep nothing of a worker that is done with, also when it is yet to exit."""
+        if self._exited.pop(pid, None) is None:
+            self._forgotten.add(pid)
+
     def _read(self, seconds: float) -> None:
         """Take in the next event from the server."""
+        if self._failure:
+            raise GraderError(self._failure)
         self.control.settimeout(max(seconds, 1e-4))
         while b"\n" not in self._lines:
             try:
@@ -165,16 +175,23 @@ class Server:
         line, _, self._lines = self._lines.partition(b"\n")
         event = json.loads(line)
         if "exited" in event:
-            self._exited[event["exited"]] = Exit(event["status"], event["cpu_seconds"])
-        if "forked" in event:
+            pid = event["exited"]
+            if pid in self._forgotten:
+                self._forgotten.discard(pid)
+            else:
+                self._exited[pid] = Exit(event["status"], event["cpu_seconds"])
+        if "forked" in event:  # an exit under this process id is that of an earlier process
+            self._exited.pop(event["forked"], None)
             self._without_pid.popleft().known_pid = event["forked"]
         self._ready = True
 
     def _why_not(self) -> str:
-        self.process.kill()
-        _, errors = self.process.communicate()
-        last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-        return f"the process that loads torch ended: {last[0]}"
+        if not self._failure:
+            self.process.kill()
+            _, errors = self.process.communicate()
+            last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            self._failure = f"the process that loads torch ended: {last[0]}"
+        return self._failure
 
     def close(self) -> None:
         """End the server and every worker it still has."""
@@ -186,7 +203,7 @@ class Server:
             self.process.wait()
         if self.process.stderr is not None:
             self.process.stderr.close()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        remove(self.scratch)
 
     def __enter__(self) -> Server:
         return self
@@ -208,10 +225,11 @@ class Worker:
         self.known_pid: int | None = None
         self.channel = channel
         self.output = output
+        self.gone: WorkerGone | None = None  # why it was ended, once it was
         self._printed = bytearray()
         self._printed_bytes = 0
         self._fork_bytes: int | None = None
-        self._taken = 0
+        self._next_watch = time.monotonic() + WATCH_SECONDS
         self._outgoing = bytearray()
         self._incoming = bytearray()
         self._selector = selectors.DefaultSelector()
@@ -236,33 +254,30 @@ class Worker:
                 clock) passed. It is dead by then.
         """
         while True:
-            if time.monotonic() > deadline:
+            if self.channel.fileno() == -1:
+                raise self.gone or WorkerGone(Outcome.ERROR, "had been ended")
+            if time.monotonic() >= deadline:  # also when an answer lies ready: reading takes time
                 raise self._end(Outcome.TIMEOUT, "took too long")
             try:
                 size = frame_size(self._incoming)
             except ChannelError as error:
                 raise self._end(Outcome.ERROR, f"its answer cannot be read: {error}") from None
             if size is not None and len(self._incoming) >= size:
-                self._taken += size
-                if self._taken > MAX_TAKEN:
-                    limit = MAX_TAKEN >> 20
-                    raise self._end(Outcome.MEMORY, f"answered with more than {limit} MiB")
                 frame = self._incoming[:size]
                 del self._incoming[:size]
                 return frame
             self._wait(deadline)
 
     def _wait(self, deadline: float) -> None:
-        if self.channel.fileno() == -1:
-            raise WorkerGone(Outcome.ERROR, "had ended before")
-        rest = max(0.0, deadline - time.monotonic())
+        rest = max(deadline - time.monotonic(), 0.0)
         self._send()
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
         if self._selector.get_key(self.channel).events != wanted:
             self._selector.modify(self.channel, wanted)
         ready = self._selector.select(min(rest, WATCH_SECONDS))
-        if not ready:
-            self._watch_memory()
+        if time.monotonic() >= self._next_watch:  # a worker that prints is watched too
+            self._next_watch = time.monotonic() + WATCH_SECONDS
+            self._watch()
         for key, events in ready:
             if key.fileobj is self.output:
                 self._read_output()
@@ -270,14 +285,18 @@ class Worker:
             if events & selectors.EVENT_READ:
                 self._read_channel()
 
-    def _watch_memory(self) -> None:
-        """End a worker that, with all it has started, holds more memory than it may."""
+    def _watch(self) -> None:
+        """End a worker that, with all it has started, is more or holds more than it may."""
         if self._fork_bytes is None:
             self._fork_bytes = own_bytes_of(self.server.process.pid)
-        used = session_bytes(self.pid, self._fork_bytes)
-        if used is not None and used > self.server.limits.memory_mib << 20:
-            limit = self.server.limits.memory_mib
-            raise self._end(Outcome.MEMORY, f"used more memory than it may have ({limit} MiB)")
+        use = session_use(self.pid, self._fork_bytes)
+        limits = self.server.limits
+        if use is not None and use.memory > limits.memory_mib << 20:
+            reason = f"used more memory than it may have ({limits.memory_mib} MiB)"
+            raise self._end(Outcome.MEMORY, reason)
+        if use is not None and use.tasks > limits.tasks:
+            reason = f"started more than {limits.tasks} threads and processes"
+            raise self._end(Outcome.ERROR, reason)
 
     def _send(self) -> None:
         try:
@@ -295,13 +314,9 @@ class Worker:
         except OSError:
             data = b""
         if not data:
-            raise self._explain_death()
+            self.gone = self._explain_death()
+            raise self.gone
         self._incoming += data
-
-    def begin_turn(self) -> None:
-        """Forget what was printed and how much was answered so far; both have a limit."""
-        self.take_output()
-        self._taken = 0
 
     def take_output(self) -> str:
         """What the worker has printed since this was last asked, cut to a few thousand bytes."""
@@ -350,8 +365,9 @@ class Worker:
                 self._read_output()
 
     def _end(self, outcome: Outcome, reason: str) -> WorkerGone:
+        self.gone = WorkerGone(outcome, reason)
         self.close()
-        return WorkerGone(outcome, reason)
+        return self.gone
 
     def close(self) -> None:
         """Kill the process and everything in its group."""
@@ -360,11 +376,16 @@ class Worker:
         self._selector.close()
         self.channel.close()
         self.output.close()
-        with contextlib.suppress(GraderError):
-            if not self.server.has_exited(self.pid):
-                for kill in (os.killpg, os.kill):
-                    with contextlib.suppress(ProcessLookupError, PermissionError):
-                        kill(self.pid, signal.SIGKILL)
+        try:
+            running = not self.server.has_exited(self.pid)
+        except GraderError:  # the server is gone, and nobody else ends it
+            running = self.known_pid is not None
+        if running:
+            for kill in (os.killpg, os.kill):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    kill(self.pid, signal.SIGKILL)
+        if self.known_pid is not None:
+            self.server.forget(self.known_pid)
 
 
 def _environment() -> dict[str, str]:

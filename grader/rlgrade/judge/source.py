@@ -9,7 +9,8 @@ from pathlib import Path
 
 from rlgrade.outcome import UsageError
 
-MAX_SOURCE = 1 << 19  # a byte may take six in a frame
+MAX_SOURCE = 128 << 10  # ten times the longest solution; parsing more may take a minute
+MAX_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,10 @@ def read_bytes(path: Path) -> bytes:
         UsageError: there is no such file, or it cannot be read.
     """
     try:
-        return path.read_bytes()
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UsageError(f"{path} is no ordinary file")  # a pipe or a device has no end
+        with path.open("rb") as file:
+            return file.read(MAX_SOURCE + 1)
     except FileNotFoundError:
         raise UsageError(f"there is no file {path}") from None
     except IsADirectoryError:
@@ -79,7 +83,7 @@ def parse_source(file: str, data: bytes) -> Source:
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
     except SyntaxError as error:
-        shown = (error.text or "").strip()
+        shown = (error.text or "").strip()[:MAX_SHOWN]
         where = f": {shown}" if shown else ""
         place = f"{file}:{error.lineno}" if error.lineno else file
         return Source(file, text, f"{place}: {error.msg}{where}")

@@ -5,8 +5,9 @@
     3  namespaces: own users, network, shared memory, mounts, processes            level L3
     4  a root folder that holds Python, torch and an empty scratch folder          level L3
     5  no new privileges, no capabilities                                          level L2
-    6  Landlock: read Python and torch, write the scratch folder, no TCP,
-       no signals or abstract sockets to the outside                               level L2
+    6  Landlock: read Python and torch, write the scratch folder of level L3 (on
+       a disk nothing would bound what is written), no TCP, no signals or abstract
+       sockets to the outside                                                      level L2
     7  seccomp: no programs, no processes, no sockets, and what `seccomp` lists    level L2
 
 A step that this machine refuses is noted, with the reason, and the level falls. Nothing is tried
@@ -28,6 +29,7 @@ from rlgrade.worker import kernel, seccomp
 MEBIBYTE = 1 << 20
 NOBODY = 65534
 INSIDE = "/scratch"
+MAX_FILES = 1_000
 SYSTEM_FOLDERS = (
     "/usr/lib",
     "/usr/lib64",
@@ -48,6 +50,7 @@ class Limits:
     cpu_seconds: int = 120
     file_mib: int = 16
     open_files: int = 64
+    tasks: int = 128  # processes and threads together, counted by the judge
 
 
 @dataclass
@@ -89,6 +92,7 @@ def enter(limits: Limits, places: Places, keep: set[int], highest: str = "L3") -
     """
     walls = Walls()
     os.setsid()
+    _end_with_parent()
     _close_all_but(keep)
     os.chdir(places.scratch)
     limit(limits)
@@ -99,8 +103,7 @@ def enter(limits: Limits, places: Places, keep: set[int], highest: str = "L3") -
     elif highest == "L3" and walls.try_step("namespaces", _leave_namespaces):
         _continue_in_child()
         if walls.try_step("root folder", lambda: _make_root(places, limits)):
-            scratch, grants = INSIDE, [("/", kernel.READ)]
-    grants.append((scratch, kernel.WRITE))
+            scratch, grants = INSIDE, [("/", kernel.READ), (INSIDE, kernel.WRITE)]
     _clear_environment(scratch)
     if highest != "L1" and sys.platform.startswith("linux"):
         _confine(walls, grants)
@@ -121,6 +124,12 @@ def _confine(walls: Walls, grants: list[tuple[str, int]]) -> None:
         walls.level = "L3" if whole else "L2"
 
 
+def _end_with_parent() -> None:
+    """Be killed when the server ends. A change of user namespace forgets it."""
+    if sys.platform.startswith("linux"):
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def limit(limits: Limits) -> None:
     """Step 2."""
     _cap(resource.RLIMIT_CORE, 0)
@@ -136,7 +145,7 @@ def readable_places(search_path: list[str], hidden: list[str]) -> tuple[str, ...
     A folder with something hidden below it is replaced by its other entries.
     """
     roots = [*search_path, str(Path(os.__file__).parent), *SYSTEM_FOLDERS, *SYSTEM_FILES]
-    concealed = [Path(path) for path in hidden]
+    concealed = [Path(path).resolve() for path in hidden]
     found: dict[str, None] = {}
     for root in roots:
         if Path(root).exists():
@@ -146,9 +155,10 @@ def readable_places(search_path: list[str], hidden: list[str]) -> tuple[str, ...
 
 
 def _without(place: Path, hidden: list[Path]) -> list[Path]:
-    if place in hidden:
+    real = place.resolve()
+    if real in hidden:
         return []
-    if not any(each.is_relative_to(place) for each in hidden):
+    if not any(each.is_relative_to(real) for each in hidden):
         return [place]
     return [part for entry in sorted(place.iterdir()) for part in _without(entry, hidden)]
 
@@ -173,9 +183,10 @@ def _continue_in_child() -> None:
     The child is the first process there: when it ends, the kernel ends all others with it. When the
     parent is killed, so is the child.
     """
+    _end_with_parent()
     child = os.fork()
     if child == 0:
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        _end_with_parent()
         return
     os.closerange(0, 4096)
     _, status = os.waitpid(child, 0)
@@ -204,7 +215,7 @@ def _make_root(places: Places, limits: Limits) -> None:
             kernel.make_read_only(str(target))
     scratch = root + INSIDE
     Path(scratch).mkdir()
-    options = f"size={limits.file_mib}m,mode=700"
+    options = f"size={limits.file_mib}m,nr_inodes={MAX_FILES},mode=700"
     kernel.pivot_root(root)
     kernel.mount("tmpfs", INSIDE, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV, options)
     os.chdir(INSIDE)

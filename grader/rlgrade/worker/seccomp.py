@@ -21,8 +21,11 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "vfork": (58, None),
     "setsid": (112, 157),
     "setpgid": (109, 154),
-    # sockets: a socket pair is harmless, and asyncio wants one
+    # sockets: a pair of streams is harmless, and asyncio wants one
     "socket": (41, 198),
+    "connect": (42, 203),
+    "bind": (49, 200),
+    "listen": (50, 201),
     # other processes
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
@@ -35,6 +38,14 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "pidfd_send_signal": (424, 424),
     "tkill": (200, 130),
     "get_robust_list": (274, 100),
+    "setpriority": (141, 140),
+    "sched_setscheduler": (144, 119),
+    "sched_setparam": (142, 118),
+    "sched_setaffinity": (203, 122),
+    "sched_setattr": (314, 274),
+    "ioprio_set": (251, 30),
+    "migrate_pages": (256, 238),
+    "move_pages": (279, 239),
     # ways around a filter
     "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426),
@@ -58,6 +69,9 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "fsmount": (432, 432),
     "fspick": (433, 433),
     "mount_setattr": (442, 442),
+    "open_tree_attr": (467, 467),
+    "statmount": (457, 457),
+    "listmount": (458, 458),
     # what stays behind: keys, shared memory, queues, semaphores
     "add_key": (248, 217),
     "request_key": (249, 218),
@@ -67,9 +81,24 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "msgget": (68, 186),
     "semget": (64, 190),
     "mq_open": (240, 180),
+    "mq_unlink": (241, 181),
+    "mq_timedsend": (242, 182),
+    "mq_timedreceive": (243, 183),
+    "shmctl": (31, 195),
+    "msgsnd": (69, 189),
+    "msgrcv": (70, 188),
+    "msgctl": (71, 187),
+    "semop": (65, 193),
+    "semctl": (66, 191),
+    "semtimedop": (220, 192),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
-    # rights and owners of files, which Landlock does not guard
+    # names of files that others use, which Landlock does not guard
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    "inotify_add_watch": (254, 27),
+    # rights and owners of files, which Landlock does not guard either
+    "truncate": (76, 45),
     "chmod": (90, None),
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
@@ -88,7 +117,16 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "utimes": (235, None),
     "futimesat": (261, None),
     "utimensat": (280, 88),
+    "setxattrat": (463, 463),
+    "removexattrat": (466, 466),
+    "file_setattr": (469, 469),
     # limits, users, and the machine
+    "io_setup": (206, 0),
+    "quotactl_fd": (443, 443),
+    "clock_adjtime": (305, 266),
+    "setdomainname": (171, 162),
+    "setfsuid": (122, 151),
+    "setfsgid": (123, 152),
     "setrlimit": (160, 164),
     "setuid": (105, 146),
     "setgid": (106, 144),
@@ -125,6 +163,24 @@ SIGNALLING = {  # allowed towards oneself: abort() and raise() need it
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
 }
+OPEN_MASK = 0x203  # O_ACCMODE and O_TRUNC
+FILE_IOCTLS = (0x4008_6602, 0x4004_6602, 0x401C_5820, 0x4100_9432, 0x4080_6685, 0x800C_6613)
+# Refused for these values of one argument: call, which argument, mask, values.
+REFUSED_VALUES: list[tuple[tuple[int | None, int | None], int, int, tuple[int, ...]]] = [
+    ((157, 167), 0, 0xFFFF_FFFF, (1,)),  # prctl: live on when the parent ends
+    # fcntl: signals to others when a file is ready; leases on files, which make others wait
+    ((72, 25), 1, 0xFFFF_FFFF, (8, 10, 15, 1024, 1026)),
+    # ioctl: the same signals; flags, labels, verity and encryption of a file open for reading
+    ((16, 29), 1, 0xFFFF_FFFF, (0x8901, 0x8902, *FILE_IOCTLS)),
+    # open for neither reading nor writing, which Landlock takes for harmless, and open for reading
+    # with O_TRUNC, which it does before version 3
+    ((2, None), 1, OPEN_MASK, (0x003, 0x203, 0x200)),
+    ((257, 56), 2, OPEN_MASK, (0x003, 0x203, 0x200)),
+]
+OPENAT2 = (437, 437)  # its flags are out of a filter's sight
+SOCKETPAIR = (53, 199)
+UNIX, STREAM, SOCKET_KIND = 1, 1, 0xF  # one of a pair of datagram sockets can write to any other
+NEWEST = 470  # calls from here on are not known to be harmless
 CLONE = (56, 220)
 CLONE3 = (435, 435)
 PRLIMIT64 = (302, 261)
@@ -132,7 +188,8 @@ CLONE_THREAD = 0x0001_0000
 ARCHITECTURES = {"x86_64": (0, 0xC000_003E), "aarch64": (1, 0xC000_00B7)}
 X32 = 0x4000_0000
 
-LOAD, JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, JUMP_IF_SET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+LOAD, AND, RETURN = 0x20, 0x54, 0x06
+JUMP_IF_EQUAL, JUMP_IF_AT_LEAST, JUMP_IF_SET = 0x15, 0x35, 0x45
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 ALLOW, KILL = 0x7FFF_0000, 0x8000_0000
 REFUSE = 0x0005_0000
@@ -153,13 +210,35 @@ def program(pid: int) -> bytes:
         _step(LOAD, NUMBER),
         _step(JUMP_IF_AT_LEAST, X32, 0, 1),
         _step(RETURN, KILL),
+        _step(JUMP_IF_AT_LEAST, NEWEST, 0, 1),
+        _step(RETURN, REFUSE | errno.ENOSYS),
     ]
     refused = [numbers[column] for numbers in REFUSED.values()]
     for number in refused:
         if number is not None:
             code += _when(number, [_step(RETURN, REFUSE | errno.EPERM)])
-    # The C library falls back to clone, whose flags a filter can see.
-    code += _when(CLONE3[column], [_step(RETURN, REFUSE | errno.ENOSYS)])
+    for numbers, argument, mask, values in REFUSED_VALUES:
+        number = numbers[column]
+        if number is not None:
+            then = [_step(LOAD, ARGUMENTS + 8 * argument), _step(AND, mask)]
+            for value in values:
+                then += [_step(JUMP_IF_EQUAL, value, 0, 1), _step(RETURN, REFUSE | errno.EPERM)]
+            code += _when(number, [*then, _step(RETURN, ALLOW)])
+    code += _when(
+        SOCKETPAIR[column],
+        [
+            _step(LOAD, ARGUMENTS),
+            _step(JUMP_IF_EQUAL, UNIX, 0, 3),
+            _step(LOAD, ARGUMENTS + 8),
+            _step(AND, SOCKET_KIND),
+            _step(JUMP_IF_EQUAL, STREAM, 1, 0),
+            _step(RETURN, REFUSE | errno.EPERM),
+            _step(RETURN, ALLOW),
+        ],
+    )
+    # The C library falls back to calls whose flags a filter can see.
+    for fallback in (CLONE3, OPENAT2):
+        code += _when(fallback[column], [_step(RETURN, REFUSE | errno.ENOSYS)])
     code += _when(
         CLONE[column],
         [

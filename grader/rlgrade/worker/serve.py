@@ -21,6 +21,8 @@ from rlgrade.worker.sandbox import Limits, Places, enter
 from rlgrade.worker.values import Values, make_tensor
 
 MAX_MESSAGE = 2_000
+MAX_NAME = 200
+MAX_TYPES = 32
 
 
 def serve(channel: int, output: int, limits: Limits, places: Places, highest: str) -> None:
@@ -133,7 +135,7 @@ class Worker:
         while trace is not None:
             code = trace.tb_frame.f_code
             if code.co_filename == self.file:
-                frames.append([trace.tb_lineno, code.co_name])
+                frames.append([trace.tb_lineno, str(code.co_name)[:MAX_NAME]])
             trace = trace.tb_next
         try:
             message = str(error)[:MAX_MESSAGE]
@@ -142,5 +144,6 @@ class Worker:
         if isinstance(error, SyntaxError) and error.filename == self.file:
             frames.append([error.lineno or 1, ""])
             message = str(error.msg)
-        names = [kind.__name__ for kind in type(error).__mro__ if kind not in (object,)]
+        kinds = type(error).__mro__[:MAX_TYPES]
+        names = [str(kind.__name__)[:MAX_NAME] for kind in kinds if kind is not object]
         return {"types": names, "message": message, "frames": frames[-8:]}

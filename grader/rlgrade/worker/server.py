@@ -15,7 +15,6 @@ import gc
 import json
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
@@ -32,6 +31,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     control = socket.socket(fileno=settings["control"])
     _warm_up()
+    from rlgrade.worker.removal import remove
     from rlgrade.worker.sandbox import Limits, Places, readable_places
     from rlgrade.worker.serve import serve
 
@@ -44,7 +44,7 @@ def main() -> None:
     gc.collect()
     gc.freeze()
     _tell(control, {"ready": os.getpid()})
-    _Server(control, work, settings["scratch"]).run()
+    _Server(control, work, settings["scratch"], remove).run()
 
 
 def _warm_up() -> None:
@@ -69,12 +69,18 @@ def _tell(control: socket.socket, message: dict[str, Any]) -> None:
 
 class _Server:
     def __init__(
-        self, control: socket.socket, work: Callable[[int, int, str], None], scratch: str
+        self,
+        control: socket.socket,
+        work: Callable[[int, int, str], None],
+        scratch: str,
+        remove: Callable[[str], None],
     ) -> None:
+        self.remove = remove
         self.control = control
         self.work = work
         self.scratch = scratch
         self.workers: dict[int, str] = {}
+        self.cleaners: set[int] = set()
         self.forked = 0
         self.wake_read, self.wake_write = os.pipe()
         os.set_blocking(self.wake_read, False)
@@ -90,7 +96,7 @@ class _Server:
                 self.reap()
             if self.control.fileno() in readable and not self.answer():
                 self.kill_all()
-                shutil.rmtree(self.scratch, ignore_errors=True)
+                self.remove(self.scratch)
                 return
 
     def answer(self) -> bool:
@@ -125,13 +131,38 @@ class _Server:
             os._exit(0)
 
     def reap(self) -> None:
-        while self.workers:
+        while self.workers or self.cleaners:
+            if hasattr(os, "waitid"):  # until it is reaped, its number is certainly its group's
+                ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if ended is not None:
+                    with contextlib.suppress(ProcessLookupError, PermissionError):
+                        os.killpg(ended.si_pid, signal.SIGKILL)
             pid, status, used = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return
-            shutil.rmtree(self.workers.pop(pid), ignore_errors=True)
+            scratch = self.workers.pop(pid, None)
+            if scratch is None:  # one that cleaned up
+                self.cleaners.discard(pid)
+                continue
             cpu_seconds = used.ru_utime + used.ru_stime
             _tell(self.control, {"exited": pid, "status": status, "cpu_seconds": cpu_seconds})
+            self.clean(scratch)
+
+    def clean(self, scratch: str) -> None:
+        """Remove a worker's folder; one that holds something in a process of its own.
+
+        A submission may have left so much that the next one would wait too long.
+        """
+        try:
+            os.rmdir(scratch)  # noqa: PTH106
+        except OSError:
+            pid = os.fork()
+            if pid == 0:
+                try:
+                    self.remove(scratch)
+                finally:
+                    os._exit(0)
+            self.cleaners.add(pid)
 
     def kill_all(self) -> None:
         for pid in self.workers:
