@@ -100,13 +100,14 @@ def workers(table: Table, server: Server) -> None:
 
 
 def private_mib(pid: int) -> float:
-    """Memory that no other process shares; 0 where the system does not tell."""
+    """Memory of a process and its children that no other shares; 0 where the system does not say."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     except OSError:
         return 0.0
     sizes = [int(line.split()[1]) for line in lines if line.startswith("Private")]
-    return sum(sizes) / 1024
+    return sum(sizes) / 1024 + sum(private_mib(int(child)) for child in children)
 
 
 def row(table: Table, name: str, value: float, ratio: str, target: str) -> None:
