@@ -100,7 +100,7 @@ def workers(table: Table, server: Server) -> None:
 
 
 def private_mib(pid: int) -> float:
-    """Memory of a process and its children that no other shares; 0 where the system does not say."""
+    """Memory that a process and its children share with no other; 0 where none is told."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -33,6 +33,7 @@ import rlgrade
 from rlgrade.author.declare import Check
 from rlgrade.courses import Course, Exercise, find_course
 from rlgrade.judge import grading
+from rlgrade.judge.bank import Bank
 from rlgrade.judge.calls import Link
 from rlgrade.judge.grading import Settings, grade
 from rlgrade.judge.server import Exit, Server, Worker
@@ -1001,3 +1002,25 @@ def memory_in_use() -> int:
 
 def test_the_json_of_a_report_is_json(arena: Arena, honest: Report) -> None:
     assert json.loads(to_json(honest))["sandbox"] == arena.level
+
+
+def test_what_one_check_may_answer_is_not_summed_over_a_class(
+    exercise: Exercise, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker of the known mistakes lives as long as the class; each case begins anew."""
+    from rlgrade.judge import calls
+    from rlgrade.judge import server as judge_server
+
+    for module, name in ((judge_server, "MAX_TAKEN"), (calls, "MAX_RECEIVED")):
+        if hasattr(module, name):
+            monkeypatch.setattr(module, name, 8 << 10)
+    bank = Bank(exercise, server)
+    wrong = (exercise.solution.read_text() + "\n" + HONEST_WRONG).encode()
+    settings = Settings(only=frozenset({HIT}))
+    try:
+        for _ in range(5):
+            (result,) = grade(exercise, wrong, server, 0, settings=settings, bank=bank).checks
+            assert result.diagnosis == ["the factor is never applied"]
+    finally:
+        bank.close()
+    assert not bank._unusable
