@@ -38,6 +38,7 @@ class Bank:
         if name in self._unusable:
             return None
         link.deadline = time.monotonic() + CASE_SECONDS
+        link.worker.begin_turn()
         case = run_case(link, tries, example, name)
         if isinstance(case.error, WorkerGone):
             if name:  # the solution is asked again: the machine was slow

@@ -98,6 +98,7 @@ class Diagnoser:
         if not learner.alive or time.monotonic() >= self._end:
             return None
         learner.deadline = min(time.monotonic() + SECONDS, self._end)
+        learner.worker.begin_turn()
         case = run_case(learner, check.tries, example)
         return None if isinstance(case.error, WorkerGone) else Seen(check, example, case)
 

@@ -180,7 +180,7 @@ class _Run:
             return self.result(check, Outcome.TIMEOUT, message=reason)
         try:
             link = self.ready_link(check)
-            link.worker.take_output()
+            link.worker.begin_turn()
             link.seed(self.seed_of(check))
             examples = draw_examples(check.tries, f"{self.seed}/{check.name}")
             failure, passed = run_lanes(link, check.tries.body, examples)
@@ -196,7 +196,6 @@ class _Run:
         if self.link is None or not self.link.alive:
             self.link = self.open_link()
         self.link.load(self.end).deadline = min(time.monotonic() + check.seconds, self.end)
-        self.link.received = 0
         self.sandbox = min(self.sandbox, self.link.level)  # the weakest that any part ran in
         return self.link
 
@@ -265,7 +264,7 @@ class _Run:
         """The example once more, by itself, and what it printed; None if nothing can be loaded."""
         try:
             link = self.ready_link(check)
-            link.worker.take_output()
+            link.worker.begin_turn()
             return run_case(link, check.tries, example), link.worker.take_output()
         except (WorkerGone, SubmissionRaised, Unmet):
             return None, ""

@@ -29,6 +29,7 @@ from rlgrade.worker.sandbox import Limits
 START_SECONDS = 120.0
 MAX_OUTPUT = 1 << 20
 KEPT_OUTPUT = 4_000
+MAX_TAKEN = 256 << 20  # bytes of answers in one check, all of which its body may keep
 WATCH_SECONDS = 0.2
 
 
@@ -230,6 +231,7 @@ class Worker:
         self._printed_bytes = 0
         self._fork_bytes: int | None = None
         self._next_watch = time.monotonic() + WATCH_SECONDS
+        self._taken = 0
         self._outgoing = bytearray()
         self._incoming = bytearray()
         self._selector = selectors.DefaultSelector()
@@ -255,21 +257,25 @@ class Worker:
         """
         while True:
             if self.channel.fileno() == -1:
-                raise self.gone or WorkerGone(Outcome.ERROR, "had been ended")
-            if time.monotonic() >= deadline:  # also when an answer lies ready: reading takes time
+                raise self.gone or WorkerGone(Outcome.ERROR, "had ended before")
+            if time.monotonic() > deadline:
                 raise self._end(Outcome.TIMEOUT, "took too long")
             try:
                 size = frame_size(self._incoming)
             except ChannelError as error:
                 raise self._end(Outcome.ERROR, f"its answer cannot be read: {error}") from None
             if size is not None and len(self._incoming) >= size:
+                self._taken += size
+                if self._taken > MAX_TAKEN:
+                    limit = MAX_TAKEN >> 20
+                    raise self._end(Outcome.MEMORY, f"answered with more than {limit} MiB")
                 frame = self._incoming[:size]
                 del self._incoming[:size]
                 return frame
             self._wait(deadline)
 
     def _wait(self, deadline: float) -> None:
-        rest = max(deadline - time.monotonic(), 0.0)
+        rest = max(0.0, deadline - time.monotonic())
         self._send()
         wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
         if self._selector.get_key(self.channel).events != wanted:
@@ -317,6 +323,11 @@ class Worker:
             self.gone = self._explain_death()
             raise self.gone
         self._incoming += data
+
+    def begin_turn(self) -> None:
+        """Forget what was printed and how much was answered so far; both have a limit."""
+        self.take_output()
+        self._taken = 0
 
     def take_output(self) -> str:
         """What the worker has printed since this was last asked, cut to a few thousand bytes."""

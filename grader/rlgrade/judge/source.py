@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rlgrade.outcome import UsageError
 
-MAX_SOURCE = 128 << 10  # ten times the longest solution; parsing more may take a minute
+MAX_SOURCE = 128 << 10  # ten times the longest solution; parsing 512 KiB may take 20 s
 MAX_SHOWN = 200
 
 
