@@ -187,3 +187,15 @@ def test_a_body_may_change_its_arguments(exercise, server, tmp_path):
     assert result.counterexample == {"rewards": "[0, 0]"}
     assert result.message == "scaled[0] should be 2.0; yours is 1.0"
     assert result.diagnosis == ["the factor is never applied"]
+
+
+def test_many_workers_can_be_asked_for_at_once(server):
+    from rlgrade.judge.calls import Link
+
+    server.has_exited(0)  # looks without waiting; asking must wait for room all the same
+    links = [Link(server, "empty.py", "", 60.0) for _ in range(100)]
+    try:
+        assert {link.load().level for link in links} == {links[0].level}
+    finally:
+        for link in links:
+            link.close()
