@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
+
+from rlgrade.commands import Commands
 
 if TYPE_CHECKING:
     from rlgrade.courses import Course
@@ -13,34 +15,11 @@ if TYPE_CHECKING:
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-class Commands(click.Group):
-    """A group that turns our exceptions into one sentence and the right exit code."""
-
-    def invoke(self, context: click.Context) -> Any:
-        from rlgrade.outcome import ExitCode, GraderError, UsageError
-
-        try:
-            return super().invoke(context)
-        except UsageError as error:
-            click.echo(f"rlgrade: {error}", err=True)
-            context.exit(ExitCode.USAGE)
-        except GraderError as error:
-            click.echo(f"rlgrade: {error} (the grader's fault, not your code's)", err=True)
-            context.exit(ExitCode.BROKEN)
-        except (click.exceptions.Exit, click.ClickException, click.Abort, SystemExit):
-            raise
-        except Exception as error:
-            import traceback
-
-            traceback.print_exception(error)
-            click.echo("rlgrade: this is a fault of the grader; please report it", err=True)
-            context.exit(ExitCode.BROKEN)
-        except KeyboardInterrupt:
-            click.echo("\nrlgrade: interrupted; nothing is left running", err=True)
-            context.exit(ExitCode.INTERRUPTED)
+# A command that is not defined here: its name, and the module in `commands/` that has it.
+ELSEWHERE: dict[str, str] = {"dev": "dev"}
 
 
-@click.group(cls=Commands, context_settings=CONTEXT)
+@click.group(cls=Commands, elsewhere=ELSEWHERE, context_settings=CONTEXT)
 @click.option("--course", metavar="DIR", help="Another course than the one that comes along.")
 @click.version_option(package_name="rlgrade", message="%(prog)s %(version)s")
 @click.pass_context
@@ -128,50 +107,6 @@ def doctor(course: str | None) -> None:
     from rlgrade.doctor import doctor_command
 
     sys.exit(doctor_command())
-
-
-@cli.group(cls=Commands)
-def dev() -> None:
-    """For authors of exercises."""
-
-
-@dev.command()
-@click.argument("name")
-@click.pass_obj
-def new(course: str | None, name: str) -> None:
-    """Begin the exercise NAME, for example ex12_rlvr."""
-    from rlgrade.authoring import begin_exercise
-    from rlgrade.courses import find_course
-
-    for path in begin_exercise(find_course(course), name):
-        click.echo(path)
-
-
-@dev.command()
-@click.argument("exercises", nargs=-1)
-@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 if any differs.")
-@click.pass_obj
-def stub(course: str | None, exercises: tuple[str, ...], only_check: bool) -> None:
-    """Write the stubs of EXERCISES (all, if none is named) from their solutions."""
-    from rlgrade.authoring import write_stubs
-    from rlgrade.courses import find_course
-
-    stale = write_stubs(find_course(course), exercises, only_check=only_check)
-    for path in stale:
-        click.echo(f"{'differs' if only_check else 'written'}: {path}")
-    sys.exit(1 if only_check and stale else 0)
-
-
-@dev.command()
-@click.argument("exercises", nargs=-1)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.pass_obj
-def verify(course: str | None, exercises: tuple[str, ...], seed: int) -> None:
-    """Prove that the checks of EXERCISES (all, if none is named) are sound and sharp."""
-    from rlgrade.courses import find_course
-    from rlgrade.verify import verify_command
-
-    sys.exit(verify_command(find_course(course), exercises, seed))
 
 
 def _course_here(course: str | None) -> Course:
