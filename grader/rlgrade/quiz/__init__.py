@@ -1,0 +1,1 @@
+"""Quizzes and mock interviews: the bank, the runner, the schedule, the exports."""
