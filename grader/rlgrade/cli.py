@@ -16,7 +16,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
 # A command that is not defined here: its name, and the module in `commands/` that has it.
-ELSEWHERE: dict[str, str] = {"dev": "dev"}
+ELSEWHERE: dict[str, str] = {"dev": "dev", "quiz": "quiz"}
 
 
 @click.group(cls=Commands, elsewhere=ELSEWHERE, context_settings=CONTEXT)

@@ -1,0 +1,30 @@
+"""`rlgrade quiz`: the bank of questions."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from rlgrade.commands import Commands
+
+
+@click.group(cls=Commands)
+def quiz() -> None:
+    """Questions with worked answers: numbers, code, claims, derivations, interviews."""
+
+
+@quiz.command()
+@click.argument("files", nargs=-1, type=click.Path())
+@click.option("--json", "as_json", is_flag=True, help="Print problems and figures as JSON.")
+@click.pass_obj
+def lint(course: str | None, files: tuple[str, ...], as_json: bool) -> None:
+    """Check FILES, or the whole bank: every item, and whether it can be guessed.
+
+    Exit code 1 if a gate fails.
+    """
+    from rlgrade.courses import find_course
+    from rlgrade.quiz.bank import find_bank
+    from rlgrade.quiz.lint import lint_command
+
+    sys.exit(lint_command(find_bank(find_course(course)), files, as_json=as_json))
