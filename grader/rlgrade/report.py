@@ -36,6 +36,7 @@ class CheckResult:
     diagnosis: list[str] = field(default_factory=list)
     traceback: list[str] = field(default_factory=list)
     printed: str = ""
+    training: dict[str, Any] | None = None  # the learning curves, and what they should reach
     evidence: Evidence | None = None
 
 
@@ -96,7 +97,7 @@ def to_json(report: Report, *, blind: bool = False) -> str:
 
 LEAKS = (
     *("message", "line", "counterexample", "diagnosis", "traceback", "printed"),
-    *("seconds", "examples"),  # a submission can choose both
+    *("seconds", "examples", "training"),  # a submission can choose them
 )
 
 

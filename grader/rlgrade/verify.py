@@ -176,7 +176,8 @@ class _Proofs:
             self.falls_short(f"`{mistake.caught_by}` lets {mistake.name!r} through")
             return
         self.found.caught += 1
-        if result.diagnosis == [mistake.says]:
+        trained = result.training is not None  # what fails to learn is not told apart
+        if trained or result.diagnosis == [mistake.says]:
             self.found.diagnosed += 1
         else:
             taken = " or ".join(result.diagnosis) or "nothing"

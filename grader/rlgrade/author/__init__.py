@@ -33,13 +33,17 @@ from rlgrade.author.strategies import (
     strategy,
     tensors,
 )
+from rlgrade.author.training import Attempt, NotLearned, Refused, training
 from rlgrade.channel import Generator
 
 __all__ = [
     "Array",
+    "Attempt",
     "Check",
     "Draw",
     "Generator",
+    "NotLearned",
+    "Refused",
     "Rollout",
     "Strategy",
     "SubmissionRaised",
@@ -68,4 +72,5 @@ __all__ = [
     "rollouts",
     "strategy",
     "tensors",
+    "training",
 ]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from rlgrade.author.expect import Array, SubmissionRaised, Unmet
+from rlgrade.author.training import Refused
 from rlgrade.channel import ITEM_SIZES, Blob, ChannelError, Handle, pack, unpack
 from rlgrade.judge.server import Server, Worker, WorkerGone
 from rlgrade.outcome import Outcome
@@ -20,6 +23,7 @@ MAX_TYPES = 32
 
 Request = dict[str, Any]
 Reply = dict[str, Any]
+Answer = Callable[..., Any]  # gets what is asked, and the arguments
 
 
 DTYPE_NAMES = {np.dtype(name): name for name in ITEM_SIZES}  # `dtype.name` is slow
@@ -30,6 +34,23 @@ class Port(Protocol):
 
     def call(self, request: Request) -> Reply:
         """The worker's reply."""
+
+    def register(self, answer: Answer) -> int:
+        """The number under which the worker may ask `answer` from now on."""
+
+
+class Environments(Protocol):
+    """What can be lent as environments. Both methods raise `Refused` for what they do not take."""
+
+    count: int
+    observation_size: int
+    actions: int
+
+    def reset(self) -> Array:
+        """New episodes in all of them: observations [B, O]."""
+
+    def step(self, actions: Any) -> tuple[Array, Array, Array, Array, Array | None]:
+        """Observations, rewards, terminated, truncated, and the final observations, if any."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +81,35 @@ class Submission:
     def tools(self) -> RemoteObject:
         """The functions of `rlgrade.worker.tools`, run beside the submission."""
         return RemoteObject(self._port, "tool")
+
+    def lend_function(self, function: Callable[..., Any]) -> RemoteObject:
+        """Something in the worker that, when it is called, calls `function` here.
+
+        The arguments are what a submission chose: plain data and arrays, nothing else is certain.
+        `function` raises `Refused` where it wants none of them.
+        """
+
+        def answer(what: str, *args: Any) -> Any:
+            return function(*args)
+
+        return self._lend(answer, {})
+
+    def lend_environments(self, environments: Environments) -> RemoteObject:
+        """Environments in the worker that are stepped here, by `environments`."""
+
+        def answer(what: str, *args: Any) -> Any:
+            if what == "reset" and not args:
+                return environments.reset()
+            if what == "step" and len(args) == 1:
+                return environments.step(args[0])
+            raise Refused("environments are reset and stepped, nothing else")
+
+        sizes = ("count", "observation_size", "actions")
+        return self._lend(answer, {"environments": {s: getattr(environments, s) for s in sizes}})
+
+    def _lend(self, answer: Answer, spec: Request) -> RemoteObject:
+        request = {"op": "lend", "number": self._port.register(answer), **spec}
+        return RemoteObject(self._port, understand("lend", self._port.call(request))["value"])
 
 
 class RemoteObject:
@@ -178,7 +228,8 @@ class Link:
         self._file = file
         self._load_seconds = seconds
         self._ids = itertools.count()
-        self._awaited = 0
+        self._awaited: deque[int] = deque()  # numbers of the requests without a reply
+        self._lent: list[Answer] = []
         self._loaded = False
         self.level = ""
         self.missing_walls: dict[str, str] = {}
@@ -214,7 +265,9 @@ class Link:
 
     def post(self, request: Request) -> None:
         """Send a request without waiting."""
-        self.worker.post(pack({"module": "", **request, "id": next(self._ids)}, _to_blob))
+        number = next(self._ids)
+        self.worker.post(pack({"module": "", **request, "id": number}, _to_blob))
+        self._awaited.append(number)
 
     def seed(self, seed: int) -> None:
         """Seed the worker's random generators before the next request. There is no reply."""
@@ -226,17 +279,51 @@ class Link:
         Raises:
             WorkerGone: there is none before the deadline, or it breaks the protocol.
         """
-        frame = self.worker.receive(self.deadline)
-        tensors = _Tensors()
+        awaited = self._awaited.popleft()
+        while True:
+            frame = self.worker.receive(self.deadline)
+            tensors = _Tensors()
+            try:
+                reply = unpack(frame, tensors.make)
+                if type(reply) is dict and "ask" in reply:
+                    self._answer(reply)
+                    continue
+                _demand_form(reply, awaited)
+            except ChannelError as error:
+                self.close()
+                raise WorkerGone(Outcome.ERROR, f"its answer cannot be read: {error}") from None
+            reply["foreign"] = tensors.foreign
+            return reply  # type: ignore[no-any-return]
+
+    def _answer(self, question: Any) -> None:
+        """Answer a question that the submission asks in the middle of a call.
+
+        What answers may itself call the submission; it waits for us and serves us meanwhile.
+
+        Raises:
+            ChannelError: the question is about nothing that was lent.
+        """
+        number, args = question["ask"], question.get("args")
+        lent = type(number) is int and 0 <= number < len(self._lent)
+        if not lent or type(args) is not list or not _is_text(question.get("what")):
+            raise ChannelError("it asks for something that was not lent")
+        waiting, self._awaited = self._awaited, deque()
+        answer: Reply = {"op": "answer", "refused": "", "value": None}
         try:
-            reply = unpack(frame, tensors.make)
-            _demand_form(reply, self._awaited)
-        except ChannelError as error:
-            self.close()
-            raise WorkerGone(Outcome.ERROR, f"its answer cannot be read: {error}") from None
-        self._awaited += 1
-        reply["foreign"] = tensors.foreign
-        return reply  # type: ignore[no-any-return]
+            answer["value"] = self._lent[number](question["what"], *args)
+        except Refused as refused:
+            answer["refused"] = str(refused)
+        self._awaited = waiting
+        self.worker.post(pack(answer, _to_blob))
+
+    def register(self, answer: Answer) -> int:
+        """The number under which the worker may ask `answer` from now on."""
+        self._lent.append(answer)
+        return len(self._lent) - 1
+
+    def take_back(self) -> None:
+        """Nothing is lent any more."""
+        self._lent.clear()
 
     def call(self, request: Request) -> Reply:
         """Send a request and wait for its reply."""

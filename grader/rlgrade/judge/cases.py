@@ -33,10 +33,13 @@ class _NotingPort:
     def __init__(self, link: Link, module: str) -> None:
         self.link = link
         self.module = module
+        self.register = link.register
         self.calls: list[tuple[Request, Reply]] = []
 
     def call(self, request: Request) -> Reply:
         reply = self.link.call(request | {"module": self.module})
+        if request["op"] == "lend":
+            return reply
         self.calls.append((request, reply))
         return reply
 
@@ -49,6 +52,8 @@ def run_case(link: Link, tries: Property, example: Example, module: str = "") ->
         tries.body(Submission(port), **fresh_arguments(tries, example))
     except Exception as error:
         return Case(port.calls, error)
+    finally:
+        link.take_back()
     return Case(port.calls, None)
 
 

@@ -39,7 +39,7 @@ class Diagnoser:
     """Recognises the mistakes of one exercise."""
 
     def __init__(self, checks: list[Check], bank: Bank) -> None:
-        self.checks = checks
+        self.checks = [check for check in checks if check.training is None]
         self.bank = bank
         self._end = float("inf")
 

@@ -13,19 +13,22 @@ from dataclasses import dataclass
 from rlgrade import __version__
 from rlgrade.author.declare import Check
 from rlgrade.author.expect import SubmissionRaised, Unmet
+from rlgrade.author.training import Training
 from rlgrade.courses import CourseError, Exercise
 from rlgrade.judge.bank import Bank
 from rlgrade.judge.calls import Link
 from rlgrade.judge.cases import Case, run_case
 from rlgrade.judge.diagnosis import Diagnoser
 from rlgrade.judge.draws import Example, draw_examples, fresh_arguments, shrink
-from rlgrade.judge.lanes import Failure, run_lanes
+from rlgrade.judge.lanes import WIDTH, Failure, run_lanes
 from rlgrade.judge.literals import plain_arguments
 from rlgrade.judge.replay import replay_program
 from rlgrade.judge.server import Server, WorkerGone
 from rlgrade.judge.source import MAX_SHOWN, Source, parse_source
+from rlgrade.judge.training import Verdict, run_training
 from rlgrade.outcome import GraderError, Outcome
 from rlgrade.report import CheckResult, Evidence, Report, harmless
+from rlgrade.trainer.devices import chosen_device
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Settings:
     diagnose: bool = True
     explained: int = 1_000  # how many failures get a smallest case and a diagnosis
     only: frozenset[str] = frozenset()  # names of the checks to run; empty means all
+    device: str = "auto"  # where the judge's networks live: auto, cpu, cuda or mps
 
 
 def load_checks(exercise: Exercise) -> list[Check]:
@@ -74,6 +78,7 @@ def grade(
     settings: Settings | None = None,
     bank: Bank | None = None,
     on_result: Callable[[CheckResult], None] = lambda result: None,
+    on_point: Callable[[Check, Verdict], None] = lambda check, verdict: None,
 ) -> Report:
     """Run every check of `exercise` on the submission whose bytes are `data`.
 
@@ -85,10 +90,12 @@ def grade(
         settings: limits; the default serves a learner.
         bank: the exercise's known mistakes, where many submissions share them.
         on_result: is told of each check as it ends.
+        on_point: is told of each new point of a learning curve.
     """
     start = time.monotonic()
     known = bank or Bank(exercise, server)
     run = _Run(known, parse_source(exercise.file, data), seed, settings or Settings())
+    run.on_point = on_point
     try:
         results = run.all(on_result)
     finally:
@@ -128,6 +135,7 @@ class _Run:
         self.link: Link | None = None if self.problem else self.open_link()
         self.diagnoser = Diagnoser(everything, bank)
         self.end = float("inf")
+        self.on_point: Callable[[Check, Verdict], None] = lambda check, verdict: None
         self.explained = 0
         self.sandbox = ""  # nothing ran
 
@@ -141,7 +149,8 @@ class _Run:
 
     def all(self, on_result: Callable[[CheckResult], None]) -> list[CheckResult]:
         load_failure = self._load()
-        self.end = time.monotonic() + self.settings.run_seconds
+        training = sum(self.seconds_of(check) for check in self.checks if check.training)
+        self.end = time.monotonic() + self.settings.run_seconds + training
         results = []
         for check in self.checks:
             result = load_failure(check) if load_failure else self.one(check)
@@ -179,18 +188,53 @@ class _Run:
             seconds = self.settings.run_seconds
             reason = f"not reached: the whole run may take {seconds:.0f} s"
             return self.result(check, Outcome.TIMEOUT, message=reason)
+        if check.training is not None:
+            return self.train(check, check.training)
         try:
             link = self.ready_link(check)
             link.worker.begin_turn()
             link.seed(self.seed_of(check))
             examples = draw_examples(check.tries, f"{self.seed}/{check.name}")
-            failure, passed = run_lanes(link, check.tries.body, examples)
+            width = 1 if check.tries.lends else WIDTH
+            failure, passed = run_lanes(link, check.tries.body, examples, width)
         except (WorkerGone, SubmissionRaised, Unmet) as error:
             failure, passed = Failure(Example({}, ()), error), 0
         seconds = time.monotonic() - start
         if failure is None:
             return self.result(check, Outcome.PASS, seconds=seconds, examples=passed)
         return self.explain(check, failure, seconds, passed)
+
+    def train(self, check: Check, training: Training) -> CheckResult:
+        """Make attempts at learning until the check is decided."""
+        start = time.monotonic()
+        verdict = Verdict(training, "")
+        message, line = "", None
+        try:
+            verdict = run_training(
+                check,
+                training,
+                lambda: self.ready_link(check),
+                seed=self.seed,
+                seconds=min(self.seconds_of(check), self.end - start),
+                device=chosen_device(self.settings.device) if training.on_gpu else "cpu",
+                on_point=lambda verdict: self.on_point(check, verdict),
+            )
+            outcome, message = verdict.outcome, verdict.message
+        except GraderError:
+            raise
+        except Exception as error:
+            outcome, message, line = self.verdict_on_training(check, training, error)
+            if self.link is not None:  # it may be in the middle of a call
+                self.link.close()
+        return self.result(
+            check,
+            outcome,
+            seconds=time.monotonic() - start,
+            examples=len(verdict.curves),
+            message=message,
+            line=line,
+            training=verdict.as_plain(),
+        )
 
     def ready_link(self, check: Check) -> Link:
         """The submission's worker, a fresh one if the last has died, with this check's deadline."""
@@ -230,7 +274,7 @@ class _Run:
                 learner = self.ready_link(check)
                 diagnosis = self.diagnoser.diagnose(check, example, learner, self.end)
         replay = ""
-        if case is not None and case.calls:
+        if case is not None and case.calls and not check.tries.lends:
             replay = replay_program(self.exercise, check, message, case)
             line = line or self.source.line_of(case.calls[-1][0]["target"])
         return self.result(
@@ -290,6 +334,25 @@ class _Run:
             return Outcome.BROKEN, text, None
         return Outcome.FAIL, f"your answer cannot be compared: {error}", None
 
+    def verdict_on_training(
+        self, check: Check, training: Training, error: Exception
+    ) -> tuple[Outcome, str, int | None]:
+        """As `verdict`; the solution is trained where the fault may be the check's own."""
+        if isinstance(error, (Unmet, WorkerGone, SubmissionRaised)):
+            return self.verdict(check, error, Example({}, ()))
+        seconds = self.settings.load_seconds
+        link = Link(self.server, self.exercise.file, self.model.text, seconds)
+        try:
+            run_training(
+                check, training, link.load, seed=self.seed, seconds=check.seconds, device="cpu"
+            )
+        except Exception:
+            text = f"the grader itself failed here: {type(error).__name__}: {error}"
+            return Outcome.BROKEN, text, None
+        finally:
+            link.close()
+        return Outcome.FAIL, f"your answer cannot be used: {error}", None
+
     def verdict_on_exception(self, error: SubmissionRaised) -> tuple[Outcome, str, int | None]:
         line = error.frames[-1][0] if error.frames else self.source.line_of(error.function)
         if error.unwritten:
@@ -333,6 +396,7 @@ class _Run:
         diagnosis: list[str] | None = None,
         traceback: list[str] | None = None,
         printed: str = "",
+        training: dict[str, object] | None = None,
         evidence: Evidence | None = None,
     ) -> CheckResult:
         share = self.exercise.metadata.points * check.weight / self.total_weight
@@ -350,6 +414,7 @@ class _Run:
             diagnosis=diagnosis or [],
             traceback=[harmless(frame) for frame in traceback or []],
             printed=harmless(printed),
+            training=training,
             evidence=evidence,
         )
 

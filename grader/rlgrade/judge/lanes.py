@@ -32,8 +32,9 @@ class Failure:
 class _LanePort:
     """Hands a request to the hub and sleeps until the hub comes back with the reply."""
 
-    def __init__(self, hub: greenlet.greenlet) -> None:
+    def __init__(self, hub: greenlet.greenlet, link: Link) -> None:
         self.hub = hub
+        self.register = link.register
 
     def call(self, request: Request) -> Reply:
         reply: Reply | WorkerGone = self.hub.switch(request)
@@ -43,11 +44,11 @@ class _LanePort:
 
 
 def run_lanes(
-    link: Link, body: Callable[..., None], examples: Iterator[Example]
+    link: Link, body: Callable[..., None], examples: Iterator[Example], width: int = WIDTH
 ) -> tuple[Failure | None, int]:
     """Run `body` on every example until one fails: the failure, if any, and how many passed."""
     hub = greenlet.getcurrent()
-    submission = Submission(_LanePort(hub))
+    submission = Submission(_LanePort(hub, link))
     waiting: deque[tuple[greenlet.greenlet, Example]] = deque()
     failure: Failure | None = None
     passed = 0
@@ -60,11 +61,13 @@ def run_lanes(
             waiting.append((lane, example))
         elif result is None:
             passed += 1
+            if width == 1:
+                link.take_back()
         elif failure is None:
             failure = Failure(example, result)
 
     while failure is None:
-        while len(waiting) < WIDTH and failure is None:
+        while len(waiting) < width and failure is None:
             example = next(examples, None)
             if example is None:
                 break

@@ -11,12 +11,14 @@ import random
 import socket
 import sys
 import types
+from functools import partial
 from typing import IO, Any
 
 import torch
 
 from rlgrade.channel import ChannelError, Handle, frame_size, pack, unpack
 from rlgrade.worker import tools
+from rlgrade.worker.lent import LentFunction, lent_environments
 from rlgrade.worker.sandbox import Limits, Places, enter
 from rlgrade.worker.values import Values, make_tensor
 
@@ -40,7 +42,7 @@ def serve(channel: int, output: int, limits: Limits, places: Places, highest: st
     with socket.socket(fileno=channel) as connection:
         stream = os.fdopen(os.dup(channel), "rb", buffering=1 << 16)
         hello = {"level": walls.level, "missing": walls.missing}
-        worker = Worker()
+        worker = Worker(connection, stream)
         connection.sendall(pack(hello, worker.values.to_blob))
         while (frame := read_frame(stream)) is not None:
             connection.sendall(worker.answer(frame))
@@ -61,7 +63,9 @@ class Worker:
     Our own known mistakes share a worker, as modules with a key each; a submission has the key "".
     """
 
-    def __init__(self) -> None:
+    def __init__(self, connection: socket.socket, stream: IO[bytes]) -> None:
+        self.connection = connection
+        self.stream = stream
         self.values = Values()
         self.modules: dict[str, types.ModuleType] = {}
         self.file = ""
@@ -91,6 +95,26 @@ class Worker:
         code = compile(request["source"], self.file, "exec", dont_inherit=True)
         exec(code, module.__dict__)
         return {"value": None}
+
+    def _lend(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Make something that stands here for what the judge lends, and give its handle."""
+        ask = partial(self._ask, request["number"])
+        spec = request.get("environments")
+        lent = lent_environments(ask, spec) if spec else LentFunction(ask)
+        return {"value": self.values.handle(lent)}
+
+    def _ask(self, number: int, what: str, *args: Any) -> Any:
+        """The judge's answer. Until it comes, the judge may call what it likes."""
+        question = {"ask": number, "what": what, "args": list(args)}
+        self.connection.sendall(pack(question, self.values.to_blob))
+        while (frame := read_frame(self.stream)) is not None:
+            message = unpack(frame, make_tensor)
+            if message["op"] == "answer":
+                if message["refused"]:
+                    raise ValueError(message["refused"])
+                return self.values.restore(message["value"])
+            self.connection.sendall(self.answer(frame))
+        raise SystemExit("the judge has hung up")
 
     def _seed(self, seed: int) -> None:
         """Seed every source of randomness, so that a run can be repeated."""

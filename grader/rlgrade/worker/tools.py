@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adam import adam as _adam
 
 from rlgrade.worker.values import with_gaps
 
@@ -69,6 +70,37 @@ def sgd(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
     return GradientDescent(module, learning_rate)
 
 
+def adam(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
+    """Adam on a module's parameters, with torch's default settings."""
+    return AdaptiveMoments(module, learning_rate)
+
+
+class PolicyAndValue(nn.Module):
+    """Two small networks side by side: observations [..., O] to logits [..., A] and values [...]."""
+
+    def __init__(self, observation_size: int, actions: int, hidden: int) -> None:
+        super().__init__()
+        self.policy = nn.Sequential(
+            nn.Linear(observation_size, hidden), nn.Tanh(), nn.Linear(hidden, actions)
+        )
+        self.value = nn.Sequential(
+            nn.Linear(observation_size, hidden), nn.Tanh(), nn.Linear(hidden, 1)
+        )
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and values, without a trailing axis of 1."""
+        return self.policy(observations), self.value(observations).squeeze(-1)
+
+
+def policy_and_value(observation_size: int, actions: int, hidden: int) -> nn.Module:
+    """A fresh network of 2 x `hidden` tanh units; its initial policy is near to uniform."""
+    module = PolicyAndValue(observation_size, actions, hidden)
+    with torch.no_grad():
+        module.policy[2].weight.mul_(0.1)
+        module.policy[2].bias.zero_()
+    return module
+
+
 def _bare(method: Any) -> Any:
     """A method of an optimizer without torch's wrapper around it, where there is one."""
     return getattr(method, "__wrapped__", method)
@@ -98,6 +130,47 @@ class GradientDescent(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     parameter.sub_(group["lr"] * parameter.grad)
+        return loss
+
+
+class AdaptiveMoments(GradientDescent):
+    """What torch.optim.Adam does, by torch's own function, without the compiler's import."""
+
+    def __init__(self, module: nn.Module, learning_rate: float) -> None:
+        super().__init__(module, learning_rate)
+        held = [p for group in self.param_groups for p in group["params"]]
+        self._first = {p: torch.zeros_like(p) for p in held}
+        self._second = {p: torch.zeros_like(p) for p in held}
+        self._steps = {p: torch.tensor(0.0) for p in held}
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """Move every parameter that has a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            moved = [p for p in group["params"] if p.grad is not None]
+            _adam(
+                moved,
+                [p.grad for p in moved],
+                [self._first[p] for p in moved],
+                [self._second[p] for p in moved],
+                [],
+                [self._steps[p] for p in moved],
+                foreach=False,
+                capturable=False,
+                differentiable=False,
+                fused=False,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.999,
+                lr=group["lr"],
+                weight_decay=0.0,
+                eps=1e-8,
+                maximize=False,
+            )
         return loss
 
 
