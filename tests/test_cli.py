@@ -59,7 +59,7 @@ def test_list_shows_chapters_and_exercises():
     done = rlgrade("list")
     assert done.returncode == 0
     assert "The only chapter" in done.stdout
-    assert "ex01_scale" in done.stdout
+    assert "ex01    5 min  Scale and sum" in done.stdout
 
 
 def test_a_fresh_stub_is_not_yet_and_the_solution_passes(workspace):
@@ -137,8 +137,8 @@ def test_a_deleted_file_can_be_brought_back(workspace):
     (workspace / "ex01_scale" / "scale.py").unlink()
     done = rlgrade("check", "ex01", cwd=workspace)
     assert done.returncode == 2
-    assert "`rlgrade init .` brings the stub back" in done.stderr
-    rlgrade("init", ".", cwd=workspace)
+    assert "`rlgrade reset ex01` brings the stub back" in done.stderr
+    rlgrade("reset", "ex01", cwd=workspace)
     assert rlgrade("check", "ex01", cwd=workspace).returncode == 1
 
 
@@ -248,4 +248,4 @@ def test_the_stored_help_is_what_click_prints():
 def test_the_quick_list_is_what_click_prints():
     quick = subprocess.run([RLGRADE, "list"], capture_output=True, text=True).stdout
     assert quick == rlgrade("list", course=ROOT).stdout
-    assert "ex05_gae" in quick
+    assert "ex05   45 min  Generalised advantage estimation" in quick

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rlgrade.courses import Exercise, find_course
+from rlgrade.courses import Exercise
 from rlgrade.judge.server import Server
 from rlgrade.judge.source import read_bytes
+from rlgrade.learner.desk import open_desk, short_path
+from rlgrade.learner.keeper import Keeper
 from rlgrade.outcome import ExitCode, UsageError
-from rlgrade.workspace import Workspace, find_workspace
+from rlgrade.workspace import Workspace
 
 if TYPE_CHECKING:
     from rlgrade.report import CheckResult
@@ -40,12 +42,13 @@ def check_command(
 
         if as_json:
             report = grade(target.exercise, data, server, seed)
+            keeper_of(target).record_check(target.exercise, report)
             print(to_json(report, blind=blind))
             return report.exit_code
         from rlgrade.render import Printer, make_console
 
         printer = Printer(make_console(), file=target.path.name, verbose=verbose, blind=blind)
-        printer.say(f"Checking {target.exercise.id} ({_short(target.path)})")
+        printer.say(f"Checking {target.exercise.id} ({short_path(target.path)})")
 
         def show(result: CheckResult) -> None:
             printer.result(result, "" if blind else keep_replay(target, result))
@@ -53,30 +56,34 @@ def check_command(
         settings = Settings() if verbose else Settings(explained=1)
         report = grade(target.exercise, data, server, seed, settings=settings, on_result=show)
         printer.summary(report, f"rlgrade hint {target.exercise.short}")
+        keeper_of(target).record_check(target.exercise, report)
     return report.exit_code
 
 
-def find_target(course: str | None, name: str, file: str | None) -> Target:
+def keeper_of(target: Target) -> Keeper:
+    """Who keeps the progress: that of the workspace's own file, none of another file."""
+    workspace = target.workspace
+    own = workspace is not None and _same_file(target.path, workspace.file_of(target.exercise))
+    return Keeper(workspace.state if workspace is not None and own else None)
+
+
+def find_target(course: str | None, name: str | None, file: str | None) -> Target:
     """The exercise of this name, and the file to grade: `file`, or the one in the workspace.
+
+    Without a name it is the current exercise.
 
     Raises:
         UsageError: there is no such exercise, no workspace, or no file in it.
     """
-    try:
-        workspace = find_workspace(Path.cwd(), course)
-    except UsageError:
-        exercise = find_course(course).find(name)
-        if file is None:
-            raise
-        return Target(exercise, Path(file), None)
-    exercise = workspace.course.find(name)
-    path = Path(file) if file else workspace.file_of(exercise)
-    if not file and not path.exists():
+    desk = open_desk(course)
+    exercise = desk.exercise(name)
+    if desk.workspace is None and file is None:
         raise UsageError(
-            f"there is no {_short(path)}; `rlgrade init {_short(workspace.root)}` "
-            "brings the stub back"
+            "this folder is no workspace; make one with `rlgrade init DIR`, "
+            f"or name your file: rlgrade check {exercise.short} FILE"
         )
-    return Target(exercise, path, workspace)
+    path = Path(file) if file else desk.file_of(exercise)
+    return Target(exercise, path, desk.workspace)
 
 
 def keep_replay(target: Target, result: CheckResult) -> str:
@@ -88,10 +95,9 @@ def keep_replay(target: Target, result: CheckResult) -> str:
         program.parent.mkdir(parents=True, exist_ok=True)
         path = repr(str(target.path.resolve()))
         program.write_text(result.evidence.replay.replace("'PATH'", path), encoding="utf-8")
-        return _short(program)
+        return short_path(program)
     return ""
 
 
-def _short(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+def _same_file(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()

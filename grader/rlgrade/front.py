@@ -29,11 +29,27 @@ def quick_answer(arguments: list[str]) -> str | None:
         with open(os.path.join(PACKAGE, "help.txt"), encoding="utf-8") as file:
             return file.read()
     if arguments == ["list"]:
-        from rlgrade.listing import listing
-        from rlgrade.places import wanted_root
-
         try:
-            return listing(wanted_root())
-        except (OSError, ValueError, KeyError):
+            return quick_list()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None  # click's `list` says what it is
     return None
+
+
+def quick_list() -> str:
+    """The list of the course that belongs to the current folder, with what was done."""
+    from rlgrade.listing import listing
+    from rlgrade.places import RECORD, STATE, wanted_root, workspace_above
+
+    above = workspace_above(os.getcwd())
+    if above is None:
+        root = wanted_root()
+        inside = (os.getcwd() + os.sep).startswith(root + os.sep)
+        state = os.path.join(root, STATE) if inside else None
+    else:
+        import tomllib
+
+        state = os.path.join(above, STATE)
+        with open(os.path.join(state, RECORD), "rb") as file:
+            root = wanted_root(tomllib.load(file).get("course"))
+    return listing(root, state, sys.stdout.encoding)

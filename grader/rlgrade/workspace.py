@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rlgrade.courses import Course, Exercise, find_course
 from rlgrade.outcome import UsageError
+from rlgrade.places import RECORD, STATE, workspace_above
 
-STATE = ".rlgrade"
-RECORD = "workspace.toml"
+ORIGINAL = "original"
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,11 @@ class Workspace:
 
     root: Path
     course: Course
+    state: Path  # our own folder
 
     def file_of(self, exercise: Exercise) -> Path:
         """The learner's file."""
         return self.root / exercise.id / exercise.file
-
-    @property
-    def state(self) -> Path:
-        """Our own folder in the workspace."""
-        return self.root / STATE
 
 
 def find_workspace(start: Path, course: str | None = None) -> Workspace:
@@ -38,13 +34,14 @@ def find_workspace(start: Path, course: str | None = None) -> Workspace:
     Raises:
         UsageError: neither is there.
     """
-    for folder in [start, *start.parents]:
-        record = folder / STATE / RECORD
-        if record.is_file():
-            return Workspace(folder, find_course(course or _recorded_course(record)))
+    above = workspace_above(str(start))
+    if above is not None:
+        state = Path(above, STATE)
+        found = find_course(course or recorded_course(state / RECORD))
+        return Workspace(Path(above), found, state)
     found = find_course(course)
     if start.is_relative_to(found.root):
-        return Workspace(found.root / "exercises", found)
+        return Workspace(found.root / "exercises", found, found.root / STATE)
     raise UsageError(
         "this folder is no workspace; make one with `rlgrade init DIR`, "
         "or name your file: rlgrade check ex05 FILE"
@@ -53,6 +50,8 @@ def find_workspace(start: Path, course: str | None = None) -> Workspace:
 
 def make_workspace(root: Path, course: Course) -> list[Path]:
     """Copy what is missing of the student's edition to `root`; existing files are never touched.
+
+    A second copy of each file goes to `.rlgrade/original/`, for `update_workspace` to see edits by.
 
     Returns:
         The files that were written.
@@ -63,13 +62,13 @@ def make_workspace(root: Path, course: Course) -> list[Path]:
     written = []
     try:
         (root / STATE).mkdir(parents=True, exist_ok=True)
-        for exercise in course.exercises:
-            for source in (exercise.stub, exercise.shown / "README.md"):
-                target = root / exercise.id / source.name
-                if not target.exists():
-                    target.parent.mkdir(exist_ok=True)
-                    shutil.copyfile(source, target)
-                    written.append(target)
+        for source, name in shown_files(course):
+            target, original = root / name, root / STATE / ORIGINAL / name
+            if not target.exists():
+                for path in (original, target):
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source, path)
+                written.append(target)
         record = root / STATE / RECORD
         if not record.exists():
             packaged = course.root == find_course().root and "RLGRADE_COURSE" not in os.environ
@@ -80,7 +79,21 @@ def make_workspace(root: Path, course: Course) -> list[Path]:
     return written
 
 
-def _recorded_course(record: Path) -> str | None:
+def shown_files(course: Course) -> list[tuple[Path, Path]]:
+    """The files of the student's edition, each with its place in a workspace."""
+    return [
+        (source, Path(exercise.id) / source.name)
+        for exercise in course.exercises
+        for source in (exercise.stub, exercise.shown / "README.md")
+    ]
+
+
+def recorded_course(record: Path) -> str | None:
+    """The course that a workspace was made from; None for the one that comes along.
+
+    Raises:
+        UsageError: the record cannot be read.
+    """
     try:
         table = tomllib.loads(record.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:

@@ -11,8 +11,8 @@ import click
 class Commands(click.Group):
     """A group that turns our exceptions into one sentence and the right exit code.
 
-    `elsewhere` maps the name of a command to the module in this folder that defines it under the
-    same name; the module is imported when the command is called.
+    `elsewhere` maps the name of a command to the module in this folder that defines it; the module
+    is imported when the command is called.
     """
 
     def __init__(self, *args: Any, elsewhere: dict[str, str] | None = None, **kwargs: Any) -> None:
@@ -26,8 +26,8 @@ class Commands(click.Group):
         if name not in self.elsewhere:
             return super().get_command(context, name)
         module = importlib.import_module(f"rlgrade.commands.{self.elsewhere[name]}")
-        command: click.Command = getattr(module, name)
-        return command
+        commands = [each for each in vars(module).values() if isinstance(each, click.Command)]
+        return next(command for command in commands if command.name == name)
 
     def invoke(self, context: click.Context) -> Any:
         from rlgrade.outcome import ExitCode, GraderError, UsageError

@@ -1,0 +1,73 @@
+"""Where the learner works: the course, the workspace if there is one, and the progress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlgrade.courses import Course, Exercise, find_course
+from rlgrade.learner.keeper import Keeper
+from rlgrade.learner.progress import current_exercise
+from rlgrade.outcome import UsageError
+from rlgrade.workspace import Workspace, find_workspace
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What the commands of a learner's day have before them."""
+
+    course: Course
+    workspace: Workspace | None
+    keeper: Keeper
+
+    def exercise(self, name: str | None) -> Exercise:
+        """The exercise of this name; without a name, the current one.
+
+        Raises:
+            UsageError: there is none of this name, or none at all.
+        """
+        if name is not None:
+            return self.course.find(name)
+        found = current_exercise(self.course.exercises, self.keeper.read())
+        if found is None:
+            raise UsageError(f"the course at {self.course.root} has no exercise yet")
+        return found
+
+    def own_workspace(self) -> Workspace:
+        """The workspace.
+
+        Raises:
+            UsageError: there is none here.
+        """
+        if self.workspace is None:
+            raise UsageError("this folder is no workspace; make one with `rlgrade init DIR`")
+        return self.workspace
+
+    def file_of(self, exercise: Exercise) -> Path:
+        """The learner's file of an exercise.
+
+        Raises:
+            UsageError: there is no workspace, or the file is gone.
+        """
+        path = self.own_workspace().file_of(exercise)
+        if not path.is_file():
+            raise UsageError(
+                f"there is no {short_path(path)}; `rlgrade reset {exercise.short}` "
+                "brings the stub back"
+            )
+        return path
+
+
+def open_desk(course: str | None) -> Desk:
+    """The desk at the current folder; outside a workspace, one at which nothing is kept."""
+    try:
+        workspace = find_workspace(Path.cwd(), course)
+    except UsageError:
+        return Desk(find_course(course), None, Keeper(None))
+    return Desk(workspace.course, workspace, Keeper(workspace.state))
+
+
+def short_path(path: Path) -> str:
+    """A path as it is typed from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,0 +1,493 @@
+"""A learner's day: what is remembered, and the commands that read and change it."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+import pexpect
+import pytest
+from test_cli import COURSE, RLGRADE, ROOT, rlgrade
+from test_store import without_rights
+
+from rlgrade.courses import find_course
+from rlgrade.learner.hints import next_hint
+from rlgrade.learner.keeper import Keeper
+from rlgrade.learner.progress import (
+    HintShown,
+    Progress,
+    Result,
+    Work,
+    current_exercise,
+    next_exercise,
+    streak,
+)
+from rlgrade.outcome import Outcome
+from rlgrade.plain import fitted
+from rlgrade.report import CheckResult, Report
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=timezone(timedelta(hours=2)))
+
+
+def minutes(number):
+    return timedelta(minutes=number)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    rlgrade("init", tmp_path / "work")
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def file(workspace):
+    return workspace / "ex01_scale" / "scale.py"
+
+
+@pytest.fixture
+def solved(workspace, file):
+    file.write_bytes((COURSE / "solutions" / "ex01_scale" / "scale.py").read_bytes())
+    return workspace
+
+
+class Clock:
+    def __init__(self):
+        self.now = NOON
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def keeper(tmp_path, clock, said):
+    return Keeper(tmp_path / "state", clock, said.append)
+
+
+def report(points, outcome=Outcome.FAIL, problem=""):
+    check = CheckResult("c", "promises much", outcome, points, 4.0)
+    return Report("ex01_scale", 3, "scale.py", "", 7, "0", "L3", 0.5, [check], problem)
+
+
+def saved(workspace):
+    return json.loads((workspace / ".rlgrade" / "progress.json").read_text())
+
+
+# What is remembered
+
+
+def test_a_check_is_remembered_with_attempts_best_and_pass(keeper, exercise, clock):
+    keeper.record_check(exercise, report(3.0))
+    clock.now += minutes(5)
+    keeper.record_check(exercise, report(1.0))
+    work = keeper.read().exercises["ex01_scale"]
+    assert (work.attempts, work.best, work.passed, work.seconds) == (2, 3.0, None, 300)
+    assert work.last == Result(clock.now, 7, 1.0, 4.0, 0.5, 3, "promises much")
+    keeper.record_check(exercise, report(4.0, Outcome.PASS))
+    first = clock.now
+    clock.now += minutes(1)
+    keeper.record_check(exercise, report(4.0, Outcome.PASS))
+    assert keeper.read().exercises["ex01_scale"].passed == first
+
+
+@pytest.mark.parametrize(
+    "free", [report(0.0, Outcome.BROKEN), report(0.0, Outcome.ERROR, problem="line 3: no")]
+)
+def test_a_fault_of_ours_and_a_file_that_cannot_run_cost_no_attempt(keeper, exercise, free):
+    keeper.record_check(exercise, free)
+    work = keeper.read().exercises["ex01_scale"]
+    assert (work.attempts, work.last) == (0, None)
+
+
+def test_a_pause_counts_no_time_and_each_day_counts_its_own(keeper, exercise, clock):
+    for pause in (0, 10, 16, 15, 24 * 60, 2):
+        clock.now += minutes(pause)
+        keeper.begin(exercise)
+    assert keeper.read().exercises["ex01_scale"].seconds == 27 * 60
+    assert keeper.read().days == {"2026-03-01": 25 * 60, "2026-03-02": 2 * 60}
+
+
+def test_a_clock_that_goes_back_counts_nothing(keeper, exercise, clock):
+    keeper.begin(exercise)
+    clock.now -= minutes(3)
+    keeper.begin(exercise)
+    assert keeper.read().exercises["ex01_scale"].seconds == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "row"),
+    [
+        ([], 0),
+        (["2026-03-01"], 1),
+        (["2026-02-28"], 1),
+        (["2026-02-27"], 0),
+        (["2026-02-26", "2026-02-27", "2026-02-28", "2026-03-01"], 4),
+        (["2026-02-26", "2026-02-28", "2026-03-01"], 2),
+    ],
+)
+def test_a_streak_is_days_in_a_row_up_to_today_or_yesterday(days, row):
+    assert streak(days, date(2026, 3, 1)) == row
+
+
+def test_next_waits_for_prerequisites_and_goes_round_what_was_given_up():
+    exercises = find_course(ROOT).exercises
+    by_short = {exercise.short: exercise for exercise in exercises}
+    progress = Progress()
+    assert next_exercise(exercises, progress) is by_short["ex01"]
+    progress.of(by_short["ex01"]).passed = NOON
+    progress.of(by_short["ex02"]).gave_up = NOON
+    assert next_exercise(exercises, progress) is by_short["ex03"]
+    progress.of(by_short["ex03"]).attempts = 9
+    assert next_exercise(exercises, progress) is by_short["ex03"]
+    for exercise in exercises:
+        progress.of(exercise).passed = NOON
+    assert next_exercise(exercises, progress) is None
+    assert current_exercise(exercises, progress) is exercises[-1]
+
+
+def test_where_nothing_can_be_kept_it_is_said_once(tmp_path, exercise, said):
+    (tmp_path / "state").write_text("a file where the folder should be")
+    keeper = Keeper(tmp_path / "state", lambda: NOON, said.append)
+    keeper.begin(exercise)
+    keeper.record_check(exercise, report(4.0, Outcome.PASS))
+    assert keeper.read() == Progress()
+    assert len(said) == 1
+    assert said[0].startswith("progress is not kept: ")
+    assert not keeper.keeps
+
+
+def test_progress_of_a_newer_version_is_left_alone(keeper, exercise, tmp_path, said):
+    path = tmp_path / "state" / "progress.json"
+    path.parent.mkdir()
+    path.write_text('{"format": 99}')
+    keeper.record_check(exercise, report(1.0))
+    assert path.read_text() == '{"format": 99}'
+    assert len(said) == 1
+    assert "install a newer rlgrade" in said[0]
+
+
+# Hints
+
+
+def test_hints_come_one_at_a_time_after_a_question_with_a_pause(exercise):
+    work = Work()
+    assert next_hint(exercise, work, NOON).level == 0
+    work.hints = [HintShown(0, NOON)]
+    soon = next_hint(exercise, work, NOON + timedelta(seconds=20))
+    assert soon.level == 0
+    assert soon.more.startswith("the next hint comes in 40 s, or after another `rlgrade check")
+    assert next_hint(exercise, work, NOON + minutes(1)).text == exercise.hints[0]
+    work.last = Result(NOON + timedelta(seconds=5), 1, 0.0, 4.0, 0.1, 1)
+    assert next_hint(exercise, work, NOON + timedelta(seconds=20)).text == exercise.hints[0]
+    work.hints = [HintShown(len(exercise.hints), NOON)]
+    last = next_hint(exercise, work, NOON + minutes(9))
+    assert last.text == exercise.hints[-1]
+    assert "rlgrade solution ex01" in last.more
+
+
+def test_the_question_names_the_promise_that_broke(exercise):
+    work = Work(last=Result(NOON, 1, 0.0, 4.0, 0.1, 1, broken="scales each reward"))
+    assert "    scales each reward\n" in next_hint(exercise, work, NOON).text
+
+
+def test_hint_remembers_and_level_overrides(workspace):
+    hints = find_course(COURSE).find("ex01").hints
+    first = rlgrade("hint", cwd=workspace).stdout
+    assert "A question before the first hint" in first
+    assert "more: rlgrade hint ex01\n" in first
+    assert "the next hint comes in" in rlgrade("hint", "ex01", cwd=workspace).stdout
+    assert hints[1] in rlgrade("hint", "ex01", "--level", 2, cwd=workspace).stdout
+    assert [hint["level"] for hint in saved(workspace)["exercises"]["ex01_scale"]["hints"]] == [
+        0,
+        2,
+    ]
+
+
+# The commands
+
+
+def test_check_keeps_progress_and_list_and_progress_show_it(solved, file):
+    right = file.read_text()
+    file.write_text(right.replace("* factor", "+ factor"))
+    rlgrade("check", "ex01", cwd=solved)
+    assert "● ex01" in rlgrade("list", cwd=solved).stdout
+    assert saved(solved)["exercises"]["ex01_scale"]["last"]["broken"] == "scales each reward"
+    file.write_text(right)
+    rlgrade("check", cwd=solved)
+    work = saved(solved)["exercises"]["ex01_scale"]
+    assert (work["attempts"], work["best"]) == (2, 4.0)
+    assert work["passed"]
+    assert "✓ ex01" in rlgrade("list", cwd=solved).stdout
+    shown = rlgrade("progress", cwd=solved).stdout
+    assert "1 of 1  4 of 4 points" in shown
+    assert "streak: 1 day in a row, 1 day in all" in shown
+    assert "next: nothing is left" in shown
+
+
+def test_the_quick_list_knows_the_workspace(solved):
+    rlgrade("check", "ex01", cwd=solved)
+    inside = subprocess.run([RLGRADE, "list"], cwd=solved / "ex01_scale", capture_output=True)
+    assert "✓ ex01" in inside.stdout.decode()
+    assert inside.stdout.decode() == rlgrade("list", cwd=solved).stdout
+    ascii_only = rlgrade("list", cwd=solved, PYTHONIOENCODING="ascii").stdout
+    assert ascii_only.isascii()
+    assert "[ok] ex01" in ascii_only
+
+
+def test_another_file_than_the_learners_own_is_not_remembered(workspace):
+    solution = COURSE / "solutions" / "ex01_scale" / "scale.py"
+    assert rlgrade("check", "ex01", solution, cwd=workspace).returncode == 0
+    assert not (workspace / ".rlgrade" / "progress.json").exists()
+
+
+def test_a_damaged_progress_file_is_kept_aside_and_work_goes_on(solved):
+    path = solved / ".rlgrade" / "progress.json"
+    path.write_text('{"format": 1, "exerc')
+    done = rlgrade("check", "ex01", cwd=solved)
+    assert done.returncode == 0
+    assert done.stderr.count("was damaged") == 1
+    assert path.with_name("progress.json.damaged").read_text() == '{"format": 1, "exerc'
+    assert saved(solved)["exercises"]["ex01_scale"]["passed"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="drops a capability of Linux")
+def test_a_read_only_workspace_works_and_says_once_that_nothing_is_kept(solved):
+    folders = [solved, *(path for path in solved.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        for arguments, code in (
+            (["check", "ex01"], 0),
+            (["hint", "ex01"], 0),
+            (["next"], 0),
+            (["solution", "ex01", "--give-up", "--yes"], 0),
+            (["reset", "ex01", "--yes"], 2),
+        ):
+            done = subprocess.run(
+                [RLGRADE, "--course", COURSE, *arguments],
+                cwd=solved,
+                capture_output=True,
+                text=True,
+                preexec_fn=without_rights,
+            )
+            assert done.returncode == code, done.stderr
+            if code == 0:
+                assert done.stderr.count("progress is not kept: ") == 1
+            assert done.stderr.count("\n") == 1
+            if arguments[0] == "hint":
+                assert "more: rlgrade hint ex01 --level 1" in done.stdout
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+def test_in_a_clone_the_state_lies_in_its_root(tmp_path):
+    clone = tmp_path / "clone"
+    subprocess.run(["cp", "-r", COURSE, clone], check=True)
+    done = rlgrade("check", "ex01", cwd=clone, course=clone)
+    assert done.returncode == 1
+    assert (clone / ".rlgrade" / "progress.json").is_file()
+    assert not (clone / "exercises" / ".rlgrade").exists()
+    assert "● ex01" in rlgrade("list", cwd=clone, course=clone).stdout
+    file = clone / "exercises" / "ex01_scale" / "scale.py"
+    stub = file.read_text()
+    file.write_text("broken(")
+    assert rlgrade("reset", "ex01", "--yes", cwd=clone, course=clone).returncode == 0
+    assert file.read_text() == stub
+
+
+def test_next_names_the_files(workspace):
+    done = rlgrade("next", cwd=workspace)
+    assert done.stdout == (
+        "ex01_scale: Scale and sum, about 5 minutes\n"
+        "read ex01_scale/README.md, then edit ex01_scale/scale.py\n"
+        "next: rlgrade check ex01, or rlgrade to check at every save\n"
+    )
+
+
+def test_solution_comes_after_a_pass(solved, file):
+    file.write_text(file.read_text().replace("* factor", "* (factor)"))
+    refused = rlgrade("solution", "ex01", cwd=solved)
+    assert refused.returncode == 2
+    assert "is not passed yet" in refused.stderr
+    rlgrade("check", "ex01", cwd=solved)
+    shown = rlgrade("solution", "ex01", cwd=solved)
+    assert shown.returncode == 0
+    assert "yours is the same" in shown.stdout
+    assert saved(solved)["exercises"]["ex01_scale"]["gave_up"] is None
+    assert saved(solved)["exercises"]["ex01_scale"]["solution_seen"]
+
+
+def test_giving_up_asks_and_is_recorded(workspace):
+    def ask(answer):
+        child = pexpect.spawn(
+            RLGRADE,
+            ["--course", str(COURSE), "solution", "ex01", "--give-up"],
+            cwd=str(workspace),
+            timeout=60,
+            encoding="utf-8",
+        )
+        child.expect("Give ex01 up and see the solution")
+        child.sendline(answer)
+        child.expect(pexpect.EOF)
+        return child.before
+
+    assert "the solution" not in ask("n")
+    assert not (workspace / ".rlgrade" / "progress.json").exists()
+    assert "the solution" in ask("y")
+    assert saved(workspace)["exercises"]["ex01_scale"]["gave_up"]
+    refused = rlgrade("solution", "ex01", cwd=workspace)
+    assert refused.returncode == 0
+    assert "▪ ex01" in rlgrade("list", cwd=workspace).stdout
+
+
+def test_the_solution_is_shown_as_a_difference(solved, file):
+    file.write_text(file.read_text().replace("* factor", "+ factor"))
+    shown = rlgrade("solution", "ex01", "--give-up", "--yes", cwd=solved).stdout
+    assert "from yours (-) to the solution (+)" in shown
+    minus = [line for line in shown.splitlines() if line.startswith("  -")]
+    plus = [line for line in shown.splitlines() if line.startswith("  +")]
+    assert len(minus) == len(plus) == 1
+    assert "+ factor" in minus[0]
+    assert "* factor" in plus[0]
+    assert '"""' not in shown
+    assert "SOLUTION" not in shown
+
+
+def test_giving_up_without_a_terminal_needs_yes(workspace):
+    done = rlgrade("solution", "ex01", "--give-up", cwd=workspace)
+    assert done.returncode == 2
+    assert "add --yes" in done.stderr
+
+
+def test_reset_keeps_a_backup(workspace, file):
+    stub = file.read_text()
+    file.write_text("mine = 1\n")
+    assert "add --yes" in rlgrade("reset", "ex01", cwd=workspace).stderr
+    assert file.read_text() == "mine = 1\n"
+    done = rlgrade("reset", "ex01", "--yes", cwd=workspace)
+    assert file.read_text() == stub
+    (backup,) = (workspace / ".rlgrade" / "backup" / "ex01_scale").iterdir()
+    assert backup.read_text() == "mine = 1\n"
+    assert str(backup.relative_to(workspace)) in done.stdout
+    rlgrade("reset", "ex01", "--yes", cwd=workspace)
+    assert len(list(backup.parent.iterdir())) == 1
+
+
+def test_run_runs_the_files_own_main(workspace, file):
+    silent = rlgrade("run", "ex01", cwd=workspace)
+    assert "__main__" in silent.stderr
+    text = 'if __name__ == "__main__":\n    import sys\n    print(sys.argv[1:])\n    sys.exit(5)\n'
+    file.write_text(text)
+    done = rlgrade("run", "ex01", "--steps", "3", cwd=workspace)
+    assert done.stdout == "['--steps', '3']\n"
+    assert done.returncode == 5
+
+
+def test_bash_completes_commands_and_exercises(workspace):
+    script = rlgrade("completion", "bash").stdout
+    asked = (
+        f'PATH="{Path(RLGRADE).parent}:$PATH"\n{script}\n'
+        "COMP_WORDS=(rlgrade check ex); COMP_CWORD=2\n_rlgrade_completion rlgrade\n"
+        'echo "${COMPREPLY[@]}"\n'
+    )
+    done = subprocess.run(
+        ["bash", "-c", asked],
+        cwd=workspace,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"RLGRADE_COURSE": str(COURSE)},
+    )
+    assert done.stdout == "ex01\n", done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_printed_for_each_shell(shell):
+    done = rlgrade("completion", shell)
+    assert done.returncode == 0
+    assert "_RLGRADE_COMPLETE" in done.stdout
+
+
+# init --update
+
+
+@pytest.fixture
+def moving(tmp_path):
+    """A course of our own that changes, and a workspace made from it."""
+    root = tmp_path / "course"
+    subprocess.run(["cp", "-r", COURSE, root], check=True)
+    rlgrade("init", tmp_path / "work", course=root)
+    return root, tmp_path / "work"
+
+
+def test_update_replaces_what_was_not_edited(moving):
+    root, work = moving
+    readme = root / "exercises" / "ex01_scale" / "README.md"
+    readme.write_text("new text\n")
+    done = rlgrade("init", ".", "--update", cwd=work, course=root)
+    assert "ex01_scale/README.md: brought up to date\n" in done.stdout
+    assert (work / "ex01_scale" / "README.md").read_text() == "new text\n"
+    again = rlgrade("init", ".", "--update", cwd=work, course=root)
+    assert "the course has changed nothing" in again.stdout
+
+
+def test_update_merges_around_edits_and_keeps_a_backup(moving):
+    root, work = moving
+    mine, stub = work / "ex01_scale" / "scale.py", root / "exercises" / "ex01_scale" / "scale.py"
+    before = mine.read_text()
+    mine.write_text(before.rstrip() + "\n\n\nmine = 1\n")
+    stub.write_text("# new first line\n" + before)
+    done = rlgrade("init", ".", "--update", cwd=work, course=root)
+    assert "around your edits" in done.stdout
+    assert mine.read_text() == "# new first line\n" + before.rstrip() + "\n\n\nmine = 1\n"
+    (backup,) = (work / ".rlgrade" / "backup" / "ex01_scale").iterdir()
+    assert backup.read_text() == before.rstrip() + "\n\n\nmine = 1\n"
+
+
+def test_update_leaves_what_does_not_fit_and_puts_the_new_beside(moving):
+    root, work = moving
+    mine, stub = work / "ex01_scale" / "scale.py", root / "exercises" / "ex01_scale" / "scale.py"
+    before = mine.read_text()
+    mine.write_text("# mine\n" + before)
+    stub.write_text("# theirs\n" + before)
+    for _ in range(2):
+        done = rlgrade("init", ".", "--update", cwd=work, course=root)
+        assert "yours is kept" in done.stdout
+        assert mine.read_text() == "# mine\n" + before
+        assert (work / "ex01_scale" / "scale.new.py").read_text() == "# theirs\n" + before
+
+
+def test_without_update_nothing_changes(moving):
+    root, work = moving
+    before = (work / "ex01_scale" / "README.md").read_text()
+    (root / "exercises" / "ex01_scale" / "README.md").write_text("new text\n")
+    assert "0 files written" in rlgrade("init", ".", cwd=work, course=root).stdout
+    assert (work / "ex01_scale" / "README.md").read_text() == before
+
+
+# Text for any terminal
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "shown"),
+    [
+        ("λ → 1 ≤ é", "ascii", "lamda -> 1 <= e"),
+        ("λ → 1 ≤ é", "latin-1", "lamda -> 1 <= é"),
+        ("λ → 1 ≤ é", "UTF-8", "λ → 1 ≤ é"),
+        ("✓ 中", "ascii", "[ok] ?"),
+        ("γ²", None, "gamma2"),
+    ],
+)
+def test_text_is_spelled_out_where_the_terminal_lacks_a_character(text, encoding, shown):
+    assert fitted(text, encoding) == shown
