@@ -172,7 +172,7 @@ def test_a_read_only_folder_is_graded_without_a_replay(solved, server):
 def test_no_colour_and_no_unicode_where_they_are_not_wanted(workspace):
     done = rlgrade("check", "ex01", cwd=workspace, PYTHONIOENCODING="ascii", NO_COLOR="1")
     assert done.stdout.isascii()
-    assert "x scales each reward" in done.stdout
+    assert "[x] scales each reward" in done.stdout
 
 
 def children_of(pid):

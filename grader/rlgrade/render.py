@@ -6,17 +6,18 @@ from rich.console import Console
 from rich.text import Text
 
 from rlgrade.outcome import Outcome
+from rlgrade.plain import fitted, shows_unicode
 from rlgrade.report import CheckResult, Report
 
 SIGNS = {
-    Outcome.PASS: ("✓", "+", "green"),
-    Outcome.FAIL: ("✗", "x", "red"),
-    Outcome.ERROR: ("✗", "x", "red"),
-    Outcome.TIMEOUT: ("⧖", "T", "red"),
-    Outcome.MEMORY: ("✗", "M", "red"),
-    Outcome.SKIPPED: ("-", "-", "dim"),
-    Outcome.UNCERTAIN: ("?", "?", "yellow"),
-    Outcome.BROKEN: ("!", "!", "magenta"),
+    Outcome.PASS: ("✓", "[ok]", "green"),
+    Outcome.FAIL: ("✗", "[x]", "red"),
+    Outcome.ERROR: ("✗", "[x]", "red"),
+    Outcome.TIMEOUT: ("⧖", "[time]", "red"),
+    Outcome.MEMORY: ("✗", "[memory]", "red"),
+    Outcome.SKIPPED: ("-", "[-]", "dim"),
+    Outcome.UNCERTAIN: ("?", "[?]", "yellow"),
+    Outcome.BROKEN: ("!", "[!]", "magenta"),
 }
 MARGIN = 18
 PRINTED_LINES = 10
@@ -31,7 +32,7 @@ class Printer:
         self.verbose = verbose
         self.blind = blind
         self.explained = False
-        self.ascii = not console.encoding.lower().startswith("utf")
+        self.ascii = not shows_unicode(console.encoding)
 
     def say(self, text: str) -> None:
         """A line of plain text."""
@@ -98,7 +99,12 @@ class Printer:
 
     def _print(self, text: Text) -> None:
         if self.ascii:
-            text = Text(text.plain.encode("ascii", "replace").decode())
+            parts = text.render(self.console)
+            encoding = self.console.encoding
+            text = Text.assemble(
+                *[(fitted(part.text, encoding), part.style or "") for part in parts]
+            )
+            text.rstrip()
         self.console.print(text, soft_wrap=True, highlight=False)
 
 

@@ -85,6 +85,7 @@ def shown_files(course: Course) -> list[tuple[Path, Path]]:
         (source, Path(exercise.id) / source.name)
         for exercise in course.exercises
         for source in (exercise.stub, exercise.shown / "README.md")
+        if source.is_file()  # an exercise that is being written stops nobody
     ]
 
 
