@@ -11,7 +11,7 @@ from rlgrade.commands import Commands
 
 @click.group(cls=Commands)
 def quiz() -> None:
-    """Questions with worked answers: numbers, code, claims, derivations, interviews."""
+    """Questions whose every answer is explained."""
 
 
 @quiz.command()
@@ -25,6 +25,6 @@ def lint(course: str | None, files: tuple[str, ...], as_json: bool) -> None:
     """
     from rlgrade.courses import find_course
     from rlgrade.quiz.bank import find_bank
-    from rlgrade.quiz.lint import lint_command
+    from rlgrade.quiz.lint.command import lint_command
 
     sys.exit(lint_command(find_bank(find_course(course)), files, as_json=as_json))

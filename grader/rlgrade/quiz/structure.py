@@ -81,13 +81,17 @@ def _item(item: schema.Item, quiz: schema.QuizFile, exercises: set[str]) -> Foun
 
 
 def _placeholders(item: schema.Item) -> Found:
-    known = set(item.params) | {"answer"} if isinstance(item, schema.Numeric) else set()
-    for field in ("stem", "explain"):
-        for name in PLACEHOLDER.findall(getattr(item, field)):
-            if name not in known or (name == "answer" and field == "stem"):
-                has = ", ".join(sorted(known)) or "none"
-                message = f"${{{name}}} in {field} is no drawn parameter; the item has {has}"
-                yield (field,), "placeholder", message
+    known = set(item.params) if isinstance(item, schema.Numeric) else set()
+    texts: list[tuple[Steps, str, set[str]]] = [
+        (("stem",), item.stem, known),
+        (("explain",), item.explain, known | {"answer"} if known else known),
+        *((("hints", n), hint, known) for n, hint in enumerate(item.hints)),
+    ]
+    for steps, text, names in texts:
+        for name in PLACEHOLDER.findall(text):
+            if name not in names:
+                has = ", ".join(sorted(names)) or "none"
+                yield steps, "placeholder", f"${{{name}}} is no drawn parameter; there are {has}"
 
 
 def _options(options: list[Any], field: str, least: int, most: int, keys: int | None) -> Found:
@@ -111,8 +115,10 @@ def _multi(item: schema.Multi) -> Found:
 
 
 def _numeric(item: schema.Numeric) -> Found:
-    names = {field: field for field in item.params}
+    earlier: set[str] = set()
     for name, parameter in item.params.items():
+        if name in ("answer", "random") or not name.isidentifier():
+            yield ("params", name), "parameter", f"{name!r} cannot be the name of a parameter"
         ways = (parameter.choice, parameter.whole, parameter.decimal, parameter.call or None)
         if sum(way is not None for way in ways) != 1:
             message = f"{name} needs exactly one of choice, int, float and call"
@@ -122,8 +128,10 @@ def _numeric(item: schema.Numeric) -> Found:
         for span in (parameter.whole, parameter.decimal):
             if span is not None and span[0] > span[1]:
                 yield ("params", name), "parameter", f"{name}: the first number is the larger"
-        yield from _arguments(parameter.args, set(names), ("params", name, "args"))
-    yield from _arguments(item.answer.args, set(names), ("answer", "args"))
+        yield from _arguments(parameter.args, earlier, ("params", name, "args"))
+        earlier.add(name)
+    names = set(item.params)
+    yield from _arguments(item.answer.args, names, ("answer", "args"))
     for index, wrong in enumerate(item.wrong):
         steps: Steps = ("wrong", index, "call", "args")
         yield from _arguments(wrong.call.args, {*names, "answer"}, steps)
