@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,16 +17,18 @@ SPAN = re.compile(r"([A-Z]\d*-?[A-Z]*)(\d+)\.\.\1(\d+)\Z")
 
 @dataclass(frozen=True)
 class Syllabus:
-    """topics: what each id means. core: those that need three items. seeds: other ids."""
+    """topics, seeds: what each id means. core: the topics that need three items. also: patterns
+    of ids that an item may name and none has to."""
 
     topics: dict[str, str]
     core: frozenset[str]
-    seeds: frozenset[str]
+    seeds: dict[str, str]
+    also: tuple[re.Pattern[str], ...] = ()
 
-    @property
-    def known(self) -> frozenset[str]:
-        """Everything that an item may name under `covers`."""
-        return self.seeds | frozenset(self.topics)
+    def knows(self, name: str) -> bool:
+        """Whether an item may name this id under `covers`."""
+        known = name in self.topics or name in self.seeds
+        return known or any(pattern.fullmatch(name) for pattern in self.also)
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,10 @@ def read_syllabus(folder: Path) -> Syllabus | None:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         topics = {key.rstrip("*"): text for key, text in table["topics"].items()}
         core = frozenset(key[:-1] for key in table["topics"] if key.endswith("*"))
-        return Syllabus(topics, core, frozenset(_spread(table["seeds"])))
-    except (ValueError, KeyError, AttributeError) as error:
-        raise UsageError(f"{path}: it needs [topics] and `seeds = [...]`; {error}") from None
+        also = tuple(re.compile(pattern) for pattern in table.get("also", ()))
+        return Syllabus(topics, core, dict(_spread(table["seeds"])), also)
+    except (ValueError, KeyError, AttributeError, re.error) as error:
+        raise UsageError(f"{path}: it needs [topics] and [seeds] of texts; {error}") from None
 
 
 def covered(syllabus: Syllabus, items: Iterable[schema.Item]) -> Covered:
@@ -74,12 +77,11 @@ def covered(syllabus: Syllabus, items: Iterable[schema.Item]) -> Covered:
     )
 
 
-def _spread(entries: Iterable[str]) -> Iterable[str]:
+def _spread(entries: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """`F01..F03` is F01, F02 and F03."""
-    for entry in entries:
+    for entry, text in entries.items():
         span = SPAN.match(entry)
+        numbers = range(int(span[2]), int(span[3]) + 1) if span else ()
+        yield from ((f"{span[1]}{n:0{len(span[2])}}", text) for n in numbers if span)
         if not span:
-            yield entry
-            continue
-        width = len(span[2])
-        yield from (f"{span[1]}{n:0{width}}" for n in range(int(span[2]), int(span[3]) + 1))
+            yield entry, text

@@ -65,7 +65,8 @@ def reasons(item: schema.Item) -> Iterator[tuple[Steps, Reason]]:
     for steps, options in choices(item):
         yield from (((*steps, n), option) for n, option in enumerate(options))
     if isinstance(item, schema.Numeric | schema.Predict):
-        for n, wrong in enumerate(item.wrong):
+        wrongs: Sequence[Reason] = item.wrong
+        for n, wrong in enumerate(wrongs):
             yield ("wrong", n), wrong
 
 
