@@ -128,6 +128,8 @@ def _remedy(data: Any, steps: Steps, what: str) -> str:
         return f"{where}: {found!r} is none of {', '.join(map(str, choices))}"
     if "Expected `str`" in what and "`str`, got `dict`" not in what:
         return f"{where}: {what}; put the text in double quotes"
+    if "got `str`" in what and any(kind in what for kind in ("`int`", "`float`", "`bool`")):
+        return f"{where}: {what}; numbers, true and false stand without quotes"
     return f"{where}: {what}; docs/quiz-schema.md shows what belongs there"
 
 

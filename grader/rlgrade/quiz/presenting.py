@@ -40,7 +40,7 @@ def question(instance: Instance) -> str:
 
 def how_to_answer(item: schema.Item) -> str:
     """One line that says what to type."""
-    text = HOW[item.__struct_config__.tag or ""]
+    text = HOW[str(item.__struct_config__.tag)]
     if isinstance(item, schema.Estimate):
         return text.format(factor=shown(item.factor)) + unit(item)
     if isinstance(item, schema.Derive):
@@ -50,8 +50,9 @@ def how_to_answer(item: schema.Item) -> str:
 
 def unit(item: schema.Item) -> str:
     """`, in nats` where the item has a unit."""
-    named = isinstance(item, schema.Numeric | schema.Estimate) and item.unit
-    return f", in {item.unit}" if named else ""
+    if isinstance(item, schema.Numeric | schema.Estimate) and item.unit:
+        return f", in {item.unit}"
+    return ""
 
 
 def code(item: schema.Item) -> str:

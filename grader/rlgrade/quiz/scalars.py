@@ -102,7 +102,9 @@ def parse_yaml(text: str) -> Document:
 
 def _value(node: Node, seen: set[int]) -> Any:
     if id(node) in seen:
-        raise YamlError("it uses an alias (*name); write the value out again", _line(node))
+        raise YamlError(
+            "this value is used again by an alias (*name); write it out in both places", _line(node)
+        )
     seen.add(id(node))
     if isinstance(node, ScalarNode):
         return _scalar(node)
