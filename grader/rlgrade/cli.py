@@ -14,6 +14,7 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 # A command that is not defined here: its name, and the module in `commands/` that has it.
 ELSEWHERE: dict[str, str] = {
+    "class": "classroom",
     "completion": "learner",
     "dev": "dev",
     "hint": "learner",
