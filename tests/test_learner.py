@@ -1,5 +1,6 @@
 """A learner's day: what is remembered, and the commands that read and change it."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -75,9 +76,9 @@ def keeper(tmp_path, clock, said):
     return Keeper(tmp_path / "state", clock, said.append)
 
 
-def report(points, outcome=Outcome.FAIL, problem=""):
+def report(points, outcome=Outcome.FAIL, problem="", file="aa"):
     check = CheckResult("c", "promises much", outcome, points, 4.0)
-    return Report("ex01_scale", 3, "scale.py", "", 7, "0", "L3", 0.5, [check], problem)
+    return Report("ex01_scale", 3, "scale.py", file, 7, "0", "L3", 0.5, [check], problem)
 
 
 def saved(workspace):
@@ -90,10 +91,10 @@ def saved(workspace):
 def test_a_check_is_remembered_with_attempts_best_and_pass(keeper, exercise, clock):
     keeper.record_check(exercise, report(3.0))
     clock.now += minutes(5)
-    keeper.record_check(exercise, report(1.0))
+    keeper.record_check(exercise, report(1.0, file="bb"))
     work = keeper.read().exercises["ex01_scale"]
     assert (work.attempts, work.best, work.passed, work.seconds) == (2, 3.0, None, 300)
-    assert work.last == Result(clock.now, 7, 1.0, 4.0, 0.5, 3, "promises much")
+    assert work.last == Result(clock.now, 7, 1.0, 4.0, 0.5, 3, "bb", "promises much")
     keeper.record_check(exercise, report(4.0, Outcome.PASS))
     first = clock.now
     clock.now += minutes(1)
@@ -108,6 +109,16 @@ def test_a_fault_of_ours_and_a_file_that_cannot_run_cost_no_attempt(keeper, exer
     keeper.record_check(exercise, free)
     work = keeper.read().exercises["ex01_scale"]
     assert (work.attempts, work.last) == (0, None)
+
+
+def test_the_same_file_again_is_no_new_attempt_and_the_stub_is_none(keeper, exercise):
+    stub = hashlib.sha256(exercise.stub.read_bytes()).hexdigest()
+    keeper.record_check(exercise, report(0.0, file=stub))
+    assert keeper.read().exercises["ex01_scale"].attempts == 0
+    keeper.record_check(exercise, report(4.0))
+    keeper.record_check(exercise, report(1.0))
+    work = keeper.read().exercises["ex01_scale"]
+    assert (work.attempts, work.last.points) == (1, 1.0)
 
 
 def test_a_pause_counts_no_time_and_each_day_counts_its_own(keeper, exercise, clock):
@@ -188,7 +199,7 @@ def test_hints_come_one_at_a_time_after_a_question_with_a_pause(exercise):
     assert soon.level == 0
     assert soon.more.startswith("the next hint comes in 40 s, or after another `rlgrade check")
     assert next_hint(exercise, work, NOON + minutes(1)).text == exercise.hints[0]
-    work.last = Result(NOON + timedelta(seconds=5), 1, 0.0, 4.0, 0.1, 1)
+    work.last = Result(NOON + timedelta(seconds=5), 1, 0.0, 4.0, 0.1, 1, "")
     assert next_hint(exercise, work, NOON + timedelta(seconds=20)).text == exercise.hints[0]
     work.hints = [HintShown(len(exercise.hints), NOON)]
     last = next_hint(exercise, work, NOON + minutes(9))
@@ -197,7 +208,7 @@ def test_hints_come_one_at_a_time_after_a_question_with_a_pause(exercise):
 
 
 def test_the_question_names_the_promise_that_broke(exercise):
-    work = Work(last=Result(NOON, 1, 0.0, 4.0, 0.1, 1, broken="scales each reward"))
+    work = Work(last=Result(NOON, 1, 0.0, 4.0, 0.1, 1, "", broken="scales each reward"))
     assert "    scales each reward\n" in next_hint(exercise, work, NOON).text
 
 
@@ -299,10 +310,12 @@ def test_in_a_clone_the_state_lies_in_its_root(tmp_path):
     assert done.returncode == 1
     assert (clone / ".rlgrade" / "progress.json").is_file()
     assert not (clone / "exercises" / ".rlgrade").exists()
-    assert "● ex01" in rlgrade("list", cwd=clone, course=clone).stdout
+    assert "○ ex01" in rlgrade("list", cwd=clone, course=clone).stdout
     file = clone / "exercises" / "ex01_scale" / "scale.py"
     stub = file.read_text()
-    file.write_text("broken(")
+    file.write_text("x = 1\n")
+    rlgrade("check", "ex01", cwd=clone, course=clone)
+    assert "● ex01" in rlgrade("list", cwd=clone, course=clone).stdout
     assert rlgrade("reset", "ex01", "--yes", cwd=clone, course=clone).returncode == 0
     assert file.read_text() == stub
 

@@ -24,6 +24,7 @@ ELSEWHERE: dict[str, str] = {
     "reset": "learner",
     "run": "learner",
     "solution": "learner",
+    "watch": "learner",
 }
 
 
@@ -31,6 +32,7 @@ ELSEWHERE: dict[str, str] = {
     cls=Commands,
     elsewhere=ELSEWHERE,
     context_settings=CONTEXT,
+    invoke_without_command=True,
 )
 @click.option("--course", metavar="DIR", help="Another course than the one that comes along.")
 @click.version_option(package_name="rlgrade", message="%(prog)s %(version)s")
@@ -38,9 +40,13 @@ ELSEWHERE: dict[str, str] = {
 def cli(context: click.Context, course: str | None) -> None:
     """Auto-graded reinforcement-learning exercises, from returns to GRPO.
 
-    Begin with `rlgrade init my-work`, edit a file there, then `rlgrade check ex01`.
+    Begin with `rlgrade init my-work`. In that folder, `rlgrade` alone checks whenever you save.
     """
     context.obj = course
+    if context.invoked_subcommand is None:
+        from rlgrade.watch.command import watch_command
+
+        sys.exit(watch_command(course, None, manual=False, verbose=False))
 
 
 @cli.command()

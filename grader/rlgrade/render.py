@@ -36,7 +36,7 @@ class Printer:
 
     def say(self, text: str) -> None:
         """A line of plain text."""
-        self._print(Text(text))
+        self.print(Text(text))
 
     def result(self, result: CheckResult, replay: str = "") -> None:
         """One check: a line if it passed, the whole block for the first failure (`-v`: for all)."""
@@ -48,7 +48,7 @@ class Printer:
         if where:
             head.append(" " * max(2, self.console.width - head.cell_len - len(where)))
             head.append(where, style="dim")
-        self._print(head)
+        self.print(head, hang=2)
         if result.outcome is Outcome.PASS:
             return
         if result.outcome is Outcome.SKIPPED or (self.explained and not self.verbose):
@@ -58,11 +58,11 @@ class Printer:
 
     def _explain(self, result: CheckResult, replay: str) -> None:
         if self.blind:
-            self._print(Text(f"  {_blind_reason(result)}"))
+            self.print(Text(f"  {_blind_reason(result)}"))
             return
-        self._print(Text(f"  {result.message}", style="bold"))
+        self.print(Text(f"  {result.message}", style="bold"), hang=2)
         for frame in result.traceback:
-            self._print(Text(f"    {frame}", style="dim"))
+            self.print(Text(f"    {frame}", style="dim"), hang=6)
         self._field("smallest case", [f"{n} {v}" for n, v in result.counterexample.items()])
         self._field("looks like", " or ".join(result.diagnosis).split())
         for line in result.printed.splitlines()[:PRINTED_LINES]:
@@ -81,7 +81,7 @@ class Printer:
                 lines.append(part)
         for number, line in enumerate(lines):
             head = Text(f"  {name if number == 0 else '':<{MARGIN - 2}}", style="cyan")
-            self._print(head + Text(line, style="default"))
+            self.print(head + Text(line, style="default"), hang=MARGIN)
 
     def summary(self, report: Report, hint: str) -> None:
         """The last lines: how many passed, how long it took, the seed, and what to do next."""
@@ -92,12 +92,16 @@ class Printer:
         seconds = "" if self.blind else f"  {report.seconds:.2f} s"
         sandbox = f"  sandbox {report.sandbox}" if report.sandbox else ""
         text.append(f"{seconds}  seed {report.seed}{sandbox}", "dim")
-        self._print(Text())
-        self._print(text)
+        self.print(Text())
+        self.print(text)
         if not report.passed:
-            self._print(Text(f"next: {hint}"))
+            self.print(Text(f"next: {hint}"))
 
-    def _print(self, text: Text) -> None:
+    def print(self, text: Text, *, hang: int = 0) -> None:
+        """A line in characters that the terminal has.
+
+        On a terminal it is broken between words, and what follows is indented by `hang`.
+        """
         if self.ascii:
             parts = text.render(self.console)
             encoding = self.console.encoding
@@ -105,7 +109,12 @@ class Printer:
                 *[(fitted(part.text, encoding), part.style or "") for part in parts]
             )
             text.rstrip()
-        self.console.print(text, soft_wrap=True, highlight=False)
+        lines = [text]
+        if self.console.is_terminal and text.cell_len > self.console.width:
+            lines = list(text.wrap(self.console, max(20, self.console.width - hang)))
+        for number, line in enumerate(lines):
+            line.rstrip()
+            self.console.print(Text(" " * hang if number else "") + line, soft_wrap=True)
 
 
 def _blind_reason(result: CheckResult) -> str:

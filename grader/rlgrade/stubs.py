@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rlgrade.courses import Exercise
 
 BEGIN = "# BEGIN SOLUTION"
 END = "# END SOLUTION"
@@ -42,6 +46,18 @@ def make_stub(source: str, file: str) -> str:
         end_of_last = end
     kept += _lines(source)[end_of_last:]
     return "\n".join(kept).rstrip() + "\n"
+
+
+def stub_of(exercise: Exercise) -> bytes:
+    """The stub of an exercise, made anew: in a clone, the file shown is the learner's own.
+
+    Raises:
+        OSError: there is neither a solution nor a stub.
+        MarkerError: the solution's markers are not as the format says.
+    """
+    if not exercise.solution.is_file():  # the student's edition has stubs alone
+        return exercise.stub.read_bytes()
+    return make_stub(exercise.solution.read_text(encoding="utf-8"), exercise.file).encode()
 
 
 def hidden_lines(source: str, file: str) -> list[str]:

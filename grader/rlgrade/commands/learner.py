@@ -11,6 +11,18 @@ from rlgrade.commands.names import complete_exercise
 exercise_argument = click.argument("exercise", required=False, shell_complete=complete_exercise)
 
 
+@click.command()
+@exercise_argument
+@click.option("--manual", is_flag=True, help="Check when you press c, not when you save.")
+@click.option("-v", "--verbose", is_flag=True, help="Explain every failure, not only the first.")
+@click.pass_obj
+def watch(course: str | None, exercise: str | None, manual: bool, verbose: bool) -> None:
+    """Check EXERCISE, or the current one, whenever you save it."""
+    from rlgrade.watch.command import watch_command
+
+    sys.exit(watch_command(course, exercise, manual=manual, verbose=verbose))
+
+
 @click.command("next")
 @click.pass_obj
 def next_(course: str | None) -> None:
@@ -41,7 +53,8 @@ def hint(course: str | None, exercise: str | None, level: int | None) -> None:
     from rlgrade.learner.desk import open_desk
     from rlgrade.learner.hints import hint_at, next_hint
     from rlgrade.learner.progress import Work
-    from rlgrade.plain import say
+    from rlgrade.learner.reading import show_hint
+    from rlgrade.render import make_console
 
     desk = open_desk(course)
     found = desk.exercise(exercise)
@@ -52,7 +65,8 @@ def hint(course: str | None, exercise: str | None, level: int | None) -> None:
         shown = hint_at(found, work, level)
     desk.keeper.record_hint(found, shown.level)
     forgotten = not desk.keeper.keeps and shown.level < len(found.hints)
-    say(f"{shown.text}\n\n{shown.more}" + (f" --level {shown.level + 1}" if forgotten else ""))
+    more = f"{shown.more} --level {shown.level + 1}" if forgotten else shown.more
+    show_hint(make_console(), shown.text, more)
 
 
 @click.command()

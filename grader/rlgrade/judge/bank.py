@@ -46,6 +46,10 @@ class Bank:
             return None
         return case
 
+    def prepare(self) -> None:
+        """Load now, so that nobody waits for it later."""
+        self._loaded()
+
     def _loaded(self) -> Link:
         while self._link is None or not self._link.alive:
             self._link = self._load()

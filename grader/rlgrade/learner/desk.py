@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rlgrade.courses import Course, Exercise, find_course
-from rlgrade.learner.keeper import Keeper
+from rlgrade.learner.keeper import Keeper, to_stderr
 from rlgrade.learner.progress import current_exercise
 from rlgrade.outcome import UsageError
 from rlgrade.workspace import Workspace, find_workspace
@@ -58,13 +59,16 @@ class Desk:
         return path
 
 
-def open_desk(course: str | None) -> Desk:
-    """The desk at the current folder; outside a workspace, one at which nothing is kept."""
+def open_desk(course: str | None, say: Callable[[str], None] = to_stderr) -> Desk:
+    """The desk at the current folder; outside a workspace, one at which nothing is kept.
+
+    `say` is told, once, where progress cannot be kept.
+    """
     try:
         workspace = find_workspace(Path.cwd(), course)
     except UsageError:
         return Desk(find_course(course), None, Keeper(None))
-    return Desk(workspace.course, workspace, Keeper(workspace.state))
+    return Desk(workspace.course, workspace, Keeper(workspace.state, say=say))
 
 
 def short_path(path: Path) -> str:

@@ -65,10 +65,10 @@ def question(exercise: Exercise, work: Work) -> str:
         )
     if work.last.broken:
         return (
-            "A question before the first hint. Your last check broke this promise:\n"
-            f"    {work.last.broken}\n"
+            "A question before the first hint. Your last check broke this promise:\n\n"
+            f"    {work.last.broken}\n\n"
             "Take its smallest case and work the right answer out on paper. After which line do "
             "the numbers in your\ncode first differ from yours? The replay program runs that case "
             "in a debugger."
         )
-    return "Your last check passed. What does the walkthrough do that your code does not?"
+    return "Your last check passed. What does our solution do that yours does not?"

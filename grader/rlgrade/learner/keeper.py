@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -13,6 +14,7 @@ from rlgrade.learner.progress import HintShown, Progress, Result, note_activity
 from rlgrade.outcome import ExitCode, Outcome
 from rlgrade.report import Report
 from rlgrade.store import NotKept, Store
+from rlgrade.stubs import MarkerError, stub_of
 
 FILE = "progress.json"
 
@@ -77,16 +79,16 @@ class Keeper:
             note_activity(progress, exercise, self.now())
 
     def record_check(self, exercise: Exercise, report: Report) -> None:
-        """Count an attempt, unless nothing ran or the grader was at fault."""
+        """Count an attempt, unless nothing ran, nothing was written, or the grader was at fault."""
         with self.change() as progress:
             now = self.now()
             note_activity(progress, exercise, now)
-            if report.problem or report.exit_code is ExitCode.BROKEN:
+            if report.problem or report.exit_code is ExitCode.BROKEN or _is_stub(exercise, report):
                 return
-            work = progress.of(exercise)
-            work.attempts += 1
+            work, result = progress.of(exercise), _result(report, now)
+            work.attempts += work.last is None or work.last.file != result.file
             work.best = max(work.best, report.points)
-            work.last = _result(report, now)
+            work.last = result
             if report.passed and work.passed is None:
                 work.passed = now
 
@@ -115,6 +117,13 @@ class Keeper:
         self._forgetful = True
 
 
+def _is_stub(exercise: Exercise, report: Report) -> bool:
+    try:
+        return hashlib.sha256(stub_of(exercise)).hexdigest() == report.submission_sha256
+    except (OSError, MarkerError):
+        return False
+
+
 def _result(report: Report, now: datetime) -> Result:
     broken = [
         check.promise
@@ -128,5 +137,6 @@ def _result(report: Report, now: datetime) -> Result:
         max_points=report.max_points,
         seconds=report.seconds,
         version=report.exercise_version,
+        file=report.submission_sha256[:16],
         broken=broken[0] if broken else "",
     )

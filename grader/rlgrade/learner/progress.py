@@ -22,6 +22,7 @@ class Result(msgspec.Struct):
     max_points: float
     seconds: float
     version: int  # of the exercise
+    file: str  # the first digits of the submission's SHA-256
     broken: str = ""  # the first promise that was broken
 
 
@@ -35,7 +36,7 @@ class HintShown(msgspec.Struct):
 class Work(msgspec.Struct):
     """What was done on one exercise."""
 
-    attempts: int = 0
+    attempts: int = 0  # checks of a file that had changed since the last one
     best: float = 0.0
     seconds: int = 0
     last: Result | None = None
@@ -96,15 +97,19 @@ def streak(days: Sequence[str], today: date) -> int:
     return count
 
 
-def next_exercise(exercises: Sequence[Exercise], progress: Progress) -> Exercise | None:
-    """The first that is to be done and whose prerequisites are done with; None when all are.
+def next_exercise(
+    exercises: Sequence[Exercise], progress: Progress, after: Exercise | None = None
+) -> Exercise | None:
+    """The first that is to be done and whose prerequisites are done with; None when all are done.
 
-    Where every one that is left waits for another, the first of them.
+    One that stands behind `after` is preferred. Where every one that is left waits for another, it
+    is the first of them.
     """
     left = [exercise for exercise in exercises if not progress.is_done_with(exercise)]
     done = {name for each in exercises if each not in left for name in (each.id, each.short)}
     ready = [e for e in left if done.issuperset(e.metadata.prerequisites)]
-    return next(iter(ready or left), None)
+    behind = [e for e in ready if after is not None and e.id > after.id]
+    return next(iter(behind or ready or left), None)
 
 
 def current_exercise(exercises: Sequence[Exercise], progress: Progress) -> Exercise | None:

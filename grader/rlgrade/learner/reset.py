@@ -9,15 +9,8 @@ from rlgrade.courses import Exercise
 from rlgrade.learner.backup import keep_backup
 from rlgrade.outcome import UsageError
 from rlgrade.store import write_whole
-from rlgrade.stubs import make_stub
+from rlgrade.stubs import stub_of
 from rlgrade.workspace import Workspace
-
-
-def stub_of(exercise: Exercise) -> bytes:
-    """The stub, made anew from the solution: in a clone, the file shown is the learner's own."""
-    if not exercise.solution.is_file():  # the student's edition has stubs alone
-        return exercise.stub.read_bytes()
-    return make_stub(exercise.solution.read_text(encoding="utf-8"), exercise.file).encode()
 
 
 def reset_exercise(workspace: Workspace, exercise: Exercise, now: datetime) -> Path | None:

@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
 from rlgrade.courses import Exercise
+from rlgrade.learner.reading import show_markdown
 from rlgrade.outcome import UsageError
-from rlgrade.plain import fitted, shows_unicode
+from rlgrade.plain import fitted
 from rlgrade.stubs import BEGIN, END
 
 BESIDE_WIDTH = 140  # columns from which two files stand side by side
-READING_WIDTH = 100
 STYLES = {"+": "green", "-": "red", "@": "dim"}
 
 
@@ -47,15 +46,6 @@ def show_solution(console: Console, exercise: Exercise, own: Path | None) -> Non
     walkthrough = exercise.hidden / "walkthrough.md"
     if walkthrough.is_file():
         show_markdown(console, walkthrough.read_text(encoding="utf-8"))
-
-
-def show_markdown(console: Console, text: str) -> None:
-    """Print Markdown: laid out, or as it is written where the terminal has ASCII alone."""
-    console.print()
-    if shows_unicode(console.encoding):
-        console.print(Markdown(text), width=min(console.width, READING_WIDTH))
-    else:
-        console.print(fitted(text, console.encoding), soft_wrap=True)
 
 
 def parts_of(source: str) -> list[Part]:

@@ -1,0 +1,33 @@
+"""Texts of a course on a terminal of any width."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markdown import Markdown
+
+from rlgrade.plain import fitted, shows_unicode
+
+READING_WIDTH = 100
+
+
+def show_markdown(console: Console, text: str, encoding: str | None = None) -> None:
+    """Print Markdown: laid out, or as it is written where the terminal has ASCII alone.
+
+    `encoding` is that of the terminal, where the console is another.
+    """
+    encoding = encoding or console.encoding
+    console.print()
+    if shows_unicode(encoding):
+        console.print(Markdown(text), width=min(console.width, READING_WIDTH))
+    else:
+        console.print(fitted(text, encoding), soft_wrap=True)
+
+
+def show_hint(console: Console, text: str, more: str) -> None:
+    """Print a hint, and under it how to get more."""
+    if console.is_terminal:
+        show_markdown(console, text)
+    else:
+        console.print(fitted(text, console.encoding), soft_wrap=True)
+    console.print()
+    console.print(fitted(more, console.encoding), soft_wrap=not console.is_terminal)

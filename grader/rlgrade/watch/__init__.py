@@ -1,0 +1,1 @@
+"""Watch mode: `rlgrade` with nothing after it."""

@@ -1,0 +1,275 @@
+"""Watch mode: check at every save, do what a key asks for, and never go on by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from rlgrade.check import Target, keep_replay
+from rlgrade.courses import Exercise
+from rlgrade.judge.source import parse_source, read_bytes
+from rlgrade.learner.desk import Desk, short_path
+from rlgrade.learner.hints import next_hint
+from rlgrade.learner.progress import Work, next_exercise
+from rlgrade.learner.reading import show_hint
+from rlgrade.learner.reset import reset_exercise
+from rlgrade.live import progress_line
+from rlgrade.outcome import GraderError, UsageError
+from rlgrade.watch.saved import POLL_SECONDS, SavedFile
+from rlgrade.watch.screen import Screen, Title
+from rlgrade.watch.session import Session
+from rlgrade.watch.terminal import END, Terminal
+
+if TYPE_CHECKING:
+    from rlgrade.author.declare import Check
+    from rlgrade.judge.training import Verdict
+    from rlgrade.report import CheckResult
+
+QUIT = ("x", END)
+
+
+class Superseded(Exception):
+    """The file was saved again while it was checked."""
+
+
+class Left(Exception):
+    """The key that quits was pressed while a check ran."""
+
+
+class Watch:
+    """One learner at one terminal."""
+
+    def __init__(
+        self, desk: Desk, session: Session, terminal: Terminal, screen: Screen, *, manual: bool
+    ) -> None:
+        self.desk = desk
+        self.workspace = desk.own_workspace()
+        self.session = session
+        self.terminal = terminal
+        self.screen = screen
+        self.manual = manual
+        self.verbose = screen.verbose
+        self.keys: dict[str, Callable[[], None]] = {
+            "n": self.next,
+            "h": self.hint,
+            "l": self.list,
+            "o": self.readme,
+            "s": self.solution,
+            "r": self.reset,
+            "q": self.quiz,
+            "v": self.explain_all,
+            "c": self.check,
+        }
+
+    def run(self, exercise: Exercise) -> None:
+        """Until the learner quits."""
+        try:
+            self.open(exercise)
+            while (key := self.terminal.key(POLL_SECONDS)) not in QUIT:
+                self.keys.get(key or "", _nothing)()
+                if not self.manual and self.file.was_saved():
+                    self.check()
+                if self.terminal.needs_drawing():
+                    self.screen.draw()
+        except Left:
+            pass
+
+    def open(self, exercise: Exercise) -> None:
+        """Make an exercise the current one, and check it."""
+        self.exercise = exercise
+        self.target = Target(exercise, self.workspace.file_of(exercise), self.workspace)
+        self.file = SavedFile(self.target.path)
+        self.desk.keeper.begin(exercise)
+        self.check()
+
+    def check(self) -> None:
+        """Check the file as it is now; if it is saved meanwhile, again."""
+        while True:
+            self.file.know()
+            try:
+                self._check()
+                break
+            except Superseded:
+                continue
+        self.screen.keys(self.key_line())
+
+    def _check(self) -> None:
+        self.begin_screen()
+        try:
+            data = read_bytes(self.target.path)
+            problem = parse_source(self.exercise.file, data).problem
+            if problem:
+                self.screen.problem(problem)
+                self.desk.keeper.begin(self.exercise)
+                return
+            report = self.session.grade(
+                self.exercise,
+                data,
+                verbose=self.verbose,
+                on_result=self.show_result,
+                on_point=self.show_point,
+                on_restart=self.begin_screen,
+            )
+        except UsageError as error:
+            gone = "" if self.target.path.exists() else "; r brings the stub back"
+            self.screen.problem(f"{error}{gone}")
+            return
+        except GraderError as error:
+            self.screen.problem(f"{error} (the grader's fault, not your code's); c tries again")
+            return
+        self.screen.end(report)
+        self.desk.keeper.record_check(self.exercise, report)
+        self.session.prepare(self.exercise)
+
+    def begin_screen(self) -> None:
+        """Announce the check."""
+        exercises, progress = self.desk.course.exercises, self.desk.keeper.read()
+        passed = sum(progress.has_passed(exercise) for exercise in exercises)
+        title = Title(self.exercise, self.target.path, passed, len(exercises))
+        self.started = time.monotonic()
+        self.screen.begin(title, verbose=self.verbose)
+
+    def show_result(self, result: CheckResult) -> None:
+        """Show how a check ended, unless it is out of date."""
+        self.break_off()
+        self.screen.result(result, keep_replay(self.target, result))
+
+    def show_point(self, check: Check, verdict: Verdict) -> None:
+        """Show how far a training is, unless it is out of date."""
+        self.break_off()
+        seconds = time.monotonic() - self.started
+        self.screen.live(progress_line(check, verdict, seconds))
+
+    def break_off(self) -> None:
+        """End the running check if the file was saved again or the learner leaves.
+
+        Raises:
+            Superseded, Left: to be caught where the check began.
+        """
+        if any(key in QUIT for key in self.terminal.take_in()):
+            raise Left
+        if not self.manual and self.file.was_saved():
+            raise Superseded
+
+    def key_line(self) -> list[str]:
+        """The keys that do something now."""
+        keys = ["c check"] if self.manual else []
+        keys += ["n next"] if self.is_done() else []
+        keys += ["h hint", "l list", "o README", "s solution", "r reset", "q quiz"]
+        return [*keys, "v less" if self.verbose else "v all", "x quit"]
+
+    def is_done(self) -> bool:
+        """Whether the current exercise was passed or given up."""
+        return self.desk.keeper.read().is_done_with(self.exercise)
+
+    def next(self) -> None:
+        """Go on, after a pass."""
+        if not self.is_done():
+            short = self.exercise.short
+            self.screen.say(f"{short} is not passed yet; l lists all, to go to another exercise")
+            return
+        progress = self.desk.keeper.read()
+        found = next_exercise(self.desk.course.exercises, progress, after=self.exercise)
+        if found is None:
+            self.screen.say("Nothing is left: every exercise is passed or given up.")
+        else:
+            self.open(found)
+
+    def hint(self) -> None:
+        """The next hint."""
+        work = self.desk.keeper.read().exercises.get(self.exercise.id, Work())
+        hint = next_hint(self.exercise, work, self.desk.keeper.now())
+        self.desk.keeper.record_hint(self.exercise, hint.level)
+        self.screen.below(lambda console: show_hint(console, hint.text, hint.more))
+
+    def list(self) -> None:
+        """The list, and a way to another exercise."""
+        from rlgrade.listing import listing
+
+        course, state = self.desk.course, str(self.workspace.state)
+
+        def show(console: Console) -> None:
+            text = listing(str(course.root), state, console.encoding)
+            console.print(text, end="", soft_wrap=True)
+
+        self.screen.below(show)
+        with self.terminal.whole_lines():
+            try:
+                name = input("\nGo to (such as ex05; Enter stays): ").strip()
+            except EOFError:
+                name = ""
+        try:
+            found = course.find(name) if name else self.exercise
+        except UsageError as error:
+            self.screen.say(str(error))
+            return
+        if found.id == self.exercise.id:
+            self.screen.draw()
+        else:
+            self.open(found)
+
+    def readme(self) -> None:
+        """The exercise's README, in the pager."""
+        from rlgrade.watch.reading import page_markdown
+
+        path = self.target.path.with_name("README.md")
+        if not path.is_file():
+            path = self.exercise.shown / "README.md"
+        with self.terminal.whole_lines():
+            page_markdown(path.read_text(encoding="utf-8"))
+        self.screen.draw()
+
+    def solution(self) -> None:
+        """The solution beside the learner's own, after a pass or a confirmed give-up."""
+        from rlgrade.learner.solution import show_solution
+
+        short = self.exercise.short
+        if not self.is_done() and not self.agrees(f"Give {short} up and see the solution?"):
+            return
+        self.desk.keeper.record_solution(self.exercise)
+        self.screen.keys(self.key_line())
+        self.screen.below(
+            lambda console: show_solution(console, self.exercise, self.target.path),
+        )
+
+    def reset(self) -> None:
+        """The stub in place of the learner's file, which is kept."""
+        path = short_path(self.target.path)
+        question = f"Put the stub in the place of {path}? Yours is kept as a backup."
+        if self.target.path.exists() and not self.agrees(question):
+            return
+        try:
+            backup = reset_exercise(self.workspace, self.exercise, self.desk.keeper.now())
+        except UsageError as error:
+            self.screen.say(str(error))
+            return
+        self.check()
+        if backup is not None:
+            self.screen.say(f"yours is kept as {short_path(backup)}")
+
+    def quiz(self) -> None:
+        """The quiz, until it is left."""
+        from rlgrade.watch.reading import run_command
+
+        with self.terminal.whole_lines():
+            run_command(self.desk.course.root, "quiz", "run")
+        self.screen.draw()
+
+    def explain_all(self) -> None:
+        """Explain every failure, or the first only."""
+        self.verbose = not self.verbose
+        self.check()
+
+    def agrees(self, question: str) -> bool:
+        """Whether the learner presses y."""
+        self.screen.ask(question)
+        agreed = self.terminal.says_yes()
+        self.screen.answered("yes" if agreed else "no")
+        return agreed
+
+
+def _nothing() -> None:
+    """What a key does that does nothing."""

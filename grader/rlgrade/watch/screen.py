@@ -1,0 +1,183 @@
+"""What watch mode shows. It can be drawn again at any time, at any width."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from rlgrade.courses import Exercise
+from rlgrade.learner.desk import short_path
+from rlgrade.outcome import Outcome
+from rlgrade.plain import fitted
+from rlgrade.render import Printer, make_console
+from rlgrade.report import CheckResult, Report
+
+
+@dataclass(frozen=True)
+class Title:
+    """What stands above a check: the exercise, its file, and how many are done."""
+
+    exercise: Exercise
+    file: Path
+    passed: int
+    of: int
+
+
+class Screen:
+    """The current exercise, its check as it goes on, and below it what was asked for."""
+
+    def __init__(self, console: Callable[[], Console] = make_console) -> None:
+        self.new_console = console
+        self.verbose = False
+        self.notes: list[str] = []
+        self._title: Title | None = None
+        self._results: list[tuple[CheckResult, str]] = []
+        self._report: Report | None = None
+        self._problem = ""
+        self._keys: Sequence[str] = ()
+        self._below: Callable[[Console], None] | None = None
+        self._live = False
+        self._start_drawing()
+
+    def begin(self, title: Title, *, verbose: bool) -> None:
+        """Announce a check."""
+        self._title, self.verbose = title, verbose
+        self._results, self._report, self._problem = [], None, ""
+        self._keys, self._below = (), None
+        self.draw()
+
+    def result(self, result: CheckResult, replay: str) -> None:
+        """One more check has ended."""
+        self._results.append((result, replay))
+        self._draw_result(result, replay)
+        passed = sum(each.outcome is Outcome.PASS for each, _ in self._results)
+        self.live(f"{passed} of {len(self._results)} checks passed so far")
+
+    def end(self, report: Report) -> None:
+        """The check is over."""
+        self._report = report
+        self.live("")
+        self._draw_end()
+
+    def problem(self, text: str) -> None:
+        """The check could not be made."""
+        self._problem = text
+        self.live("")
+        self._say(text, "bold")
+
+    def keys(self, keys: Sequence[str]) -> None:
+        """Say which keys there are."""
+        self._keys = keys
+        self._draw_keys()
+
+    def below(self, show: Callable[[Console], None]) -> None:
+        """Something that was asked for, under all the rest; the keys follow it."""
+        self._below = show
+        self._console.print()
+        show(self._console)
+        self._draw_keys()
+
+    def say(self, text: str) -> None:
+        """A line under all the rest."""
+        self.below(lambda console: console.print(fitted(text, console.encoding)))
+
+    def ask(self, question: str) -> None:
+        """A question; the answer is typed behind it."""
+        self._console.print()
+        self._console.print(fitted(f"{question} y/N ", self._console.encoding), end="")
+
+    def answered(self, answer: str) -> None:
+        """What was answered."""
+        self._console.print(answer)
+
+    def live(self, text: str) -> None:
+        """A line that the next one replaces: how far a training is. Nothing takes it away."""
+        if not self._console.is_terminal or self._console.is_dumb_terminal:
+            return
+        if text or self._live:
+            cut = fitted(text, self._console.encoding)[: self._console.width - 1]
+            self._console.file.write(f"\r\x1b[K{cut}")
+            self._console.file.flush()
+        self._live = bool(text)
+
+    def draw(self) -> None:
+        """Everything, from the top."""
+        self._start_drawing()
+        if self._console.is_dumb_terminal:
+            self._console.print("-" * 20)
+        else:
+            self._console.clear()
+        self._draw_title()
+        for result, replay in self._results:
+            self._draw_result(result, replay)
+        if self._report is not None:
+            self._draw_end()
+        if self._problem:
+            self._say(self._problem, "bold")
+        if self._below is not None:
+            self._console.print()
+            self._below(self._console)
+        self._draw_keys()
+
+    def _start_drawing(self) -> None:
+        self._console = self.new_console()
+        name = self._title.file.name if self._title is not None else ""
+        self._printer = Printer(self._console, file=name, verbose=self.verbose, blind=False)
+        self._left_out = 0
+
+    def _draw_title(self) -> None:
+        title = self._title
+        if title is None:
+            return
+        head = Text(f"{title.exercise.id}  ", style="bold")
+        head.append(title.exercise.metadata.title, style="default")
+        done = f"{title.passed} of {title.of} passed"
+        head.append(" " * max(2, self._console.width - head.cell_len - len(done)))
+        head.append(done, style="dim")
+        self._print(head)
+        link = Style(link=title.file.resolve().as_uri())
+        for note in self.notes:
+            self._say(note, "yellow")
+        self._print(Text("Checking ").append(short_path(title.file), style=link))
+
+    def _draw_result(self, result: CheckResult, replay: str) -> None:
+        """The first failure; what comes later is counted. Everything, where all is wanted."""
+        if not self.verbose and result.outcome is Outcome.PASS:
+            return
+        if not self.verbose and (self._printer.explained or result.outcome is Outcome.SKIPPED):
+            self._left_out += 1
+            return
+        self.live("")
+        self._printer.result(result, replay)
+
+    def _draw_end(self) -> None:
+        report = self._report
+        assert report is not None
+        if self._left_out:
+            self._say(f"  and {self._left_out} more that fail or wait for it: v shows them", "dim")
+        self._printer.summary(report, "h gives a hint")
+        if report.passed:
+            self._say(
+                "Passed. n goes on when you are ready; s shows our solution beside yours.", "bold"
+            )
+
+    def _draw_keys(self) -> None:
+        if self._keys:
+            self._console.print()
+        lines = [""]
+        for key in self._keys:
+            longer = f"{lines[-1]}  {key}" if lines[-1] else key
+            lines = [*lines[:-1], longer] if len(longer) <= self._console.width else [*lines, key]
+        for line in lines if self._keys else []:
+            self._say(line, "dim")
+
+    def _say(self, text: str, style: str = "") -> None:
+        self._print(Text(text, style=style))
+
+    def _print(self, text: Text) -> None:
+        self._printer.print(text)
