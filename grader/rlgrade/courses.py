@@ -46,12 +46,17 @@ class Edit:
 
 @dataclass(frozen=True)
 class Mistake:
-    """The solution with one plausible error, and the sentence that tells the learner so."""
+    """The solution with one plausible error, and the sentence that tells the learner so.
+
+    `caught_by` names the check that must catch it and from which it is recognised,
+    `also_caught_by` training checks that must fail with it, too.
+    """
 
     name: str
     says: str
     caught_by: str
     edits: tuple[Edit, ...]
+    also_caught_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -229,7 +234,8 @@ def _mistake(entry: dict[str, Any], where: str) -> Mistake:
         }:
             raise CourseError(f"{where}: {entry.get('name')!r} needs both `replace` and `with`")
     pairs = tuple(Edit(edit["replace"], edit["with"]) for edit in edits)
-    return _build(Mistake, entry | {"edits": pairs}, where)
+    also = tuple(entry.get("also_caught_by", ()))
+    return _build(Mistake, entry | {"edits": pairs, "also_caught_by": also}, where)
 
 
 def _build(kind: type[D], table: dict[str, Any], where: str) -> D:

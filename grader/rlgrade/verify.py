@@ -163,10 +163,13 @@ class _Proofs:
     def mistakes_are_caught_and_named(self) -> None:
         names = {check.name for check in self.checks}
         for mistake in self.exercise.mistakes:
-            if mistake.caught_by in names:
-                self.mistake_is_caught_and_named(mistake)
-            else:
-                self.falls_short(f"{mistake.name!r} names `{mistake.caught_by}`, which is no check")
+            unknown = {mistake.caught_by, *mistake.also_caught_by} - names
+            if unknown:
+                self.falls_short(f"{mistake.name!r} names {sorted(unknown)}, which are no checks")
+                continue
+            self.mistake_is_caught_and_named(mistake)
+            for also in mistake.also_caught_by:
+                self.mistake_fails_to_learn(mistake, also)
 
     def mistake_is_caught_and_named(self, mistake: Mistake) -> None:
         settings = Settings(shrink_tries=60, only=frozenset({mistake.caught_by}))
@@ -184,8 +187,17 @@ class _Proofs:
             self.falls_short(f"{mistake.name!r} is taken for: {taken} ({result.message})")
         self.output_is_clean(report, mistake.name)
 
+    def mistake_fails_to_learn(self, mistake: Mistake, check: str) -> None:
+        """One attempt is enough to see it; three would only take longer."""
+        settings = Settings(diagnose=False, shrink_tries=0, attempts=1, only=frozenset({check}))
+        report = self.grade(self.exercise.mistaken_source(mistake).encode(), settings)
+        (result,) = report.checks
+        if result.outcome not in WRONG:
+            self.falls_short(f"`{check}` lets {mistake.name!r} through")
+
     def every_check_is_named(self) -> None:
-        named = {mistake.caught_by for mistake in self.exercise.mistakes}
+        mistakes = self.exercise.mistakes
+        named = {name for m in mistakes for name in (m.caught_by, *m.also_caught_by)}
         for check in self.checks:
             if check.name not in named:
                 self.falls_short(f"no mistake is caught by `{check.name}`")

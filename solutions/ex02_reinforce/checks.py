@@ -16,6 +16,7 @@ import numpy as np
 
 from rlgrade.author import (
     Array,
+    Attempt,
     Draw,
     Generator,
     Strategy,
@@ -38,7 +39,9 @@ from rlgrade.author import (
     prefix_masks,
     strategy,
     tensors,
+    training,
 )
+from rlgrade.trainer.gridworld import BEST_RETURN, World, grid_world, probes, roll_out
 
 GARBAGE = 1e6
 ON_LOGITS = ("action_log_probs", "sample_actions", "policy_entropy")
@@ -833,3 +836,102 @@ def shapes_are_checked(submission: Any, misfit: Misfit) -> None:
             observations = np.ones((*misfit.shape_of_the_others, 6), dtype=np.float32)
             made.pop("log_probs")
             submission.reinforce_update(policy, optimizer, {"observations": observations, **made})
+
+
+# What is trained
+
+
+def improve_by_reinforce(
+    submission: Any,
+    attempt: Attempt,
+    world: World,
+    *,
+    episodes: int,
+    learning_rate: float,
+    baseline: bool,
+) -> Iterator[tuple[int, Array]]:
+    """Train a table of logits by the submission's functions: the update, the policy [S, A].
+
+    States and actions go by other names in each attempt, so that nothing can be known of them.
+    """
+    states, actions = (
+        attempt.random.permutation(world.states),
+        attempt.random.permutation(world.actions),
+    )
+    policy = submission.tools.linear(np.zeros((world.actions, world.states), dtype=np.float32))
+    optimizer = submission.tools.adam(policy, learning_rate)
+    generator = living_generator(submission, attempt.seed)
+    renamed = np.empty_like(actions)
+    renamed[actions] = np.arange(world.actions)
+    for update in range(1, attempt.goal.budget + 1):
+        logits = submission.tools.parameters(policy)["weight"].T
+
+        def choose(here: Array, logits: Array = logits) -> Array:
+            drawn = submission.sample_actions(logits[states[here]], generator=generator)
+            expect_shape("actions", drawn, here.shape)
+            expect("int" in drawn.dtype.name, "sample_actions should give whole numbers", "actions")
+            expect(bool(((drawn >= 0) & (drawn < world.actions)).all()), "there is no such action")
+            return renamed[drawn]
+
+        seen = roll_out(world, choose, episodes, attempt.random)
+        returns = seen.returns()
+        if baseline:
+            returns -= (returns * seen.mask).sum() / seen.mask.sum()
+        submission.reinforce_update(
+            policy,
+            optimizer,
+            {
+                "observations": np.eye(world.states, dtype=np.float32)[states[seen.states]],
+                "actions": actions[seen.actions],
+                "returns": returns.astype(np.float32),
+                "mask": seen.mask,
+            },
+        )
+        logits = submission.tools.parameters(policy)["weight"].T[states]
+        expect(bool(np.isfinite(logits).all()), "the policy's parameters became infinite or nan")
+        yield update, probabilities(logits.astype(np.float64))[:, actions]
+
+
+@check(
+    "learns probes of one or two steps, whose best action is known, to a probability of 0.998",
+    needs="takes_one_step",
+    weight=2,
+)
+@training(goal=0.998, null=0.5, unit="probability of the best actions", budget=400)
+def learns_the_probes(submission: Any, attempt: Attempt) -> None:
+    for number, world in enumerate(probes().values()):
+        best = 0.0
+        for update, policy in improve_by_reinforce(  # noqa: B007
+            submission, attempt, world, episodes=32, learning_rate=0.2, baseline=False
+        ):
+            best = world.chance_of_best(policy)
+            if best >= attempt.goal.score:
+                break
+        attempt.point(number * attempt.goal.budget + update, best)
+        if best < attempt.goal.score:
+            raise attempt.not_learned(best)
+
+
+@check("learns the 4 x 4 grid world to 95 % of the best return", needs="takes_one_step", weight=2)
+@training(
+    goal=0.95 * BEST_RETURN,
+    null=-0.2,
+    unit="expected return",
+    budget=200,
+    likely={
+        "flat": "a loss whose gradient does not depend on the returns, or no step at all",
+        "worse": "a loss of the wrong sign",
+        "collapse": "gradients that are left over from one update to the next",
+    },
+)
+def learns_the_grid_world(submission: Any, attempt: Attempt) -> None:
+    world = grid_world()
+    reached = 0.0
+    for update, policy in improve_by_reinforce(
+        submission, attempt, world, episodes=32, learning_rate=0.1, baseline=True
+    ):
+        reached = world.expected_return(policy)
+        attempt.point(update, reached)
+        if reached >= attempt.goal.score:
+            return
+    raise attempt.not_learned(reached)

@@ -33,6 +33,7 @@ from rlgrade.author import (
     one_of,
     strategy,
     tensors,
+    training,
 )
 
 ARGUMENTS = {
@@ -707,3 +708,56 @@ def shapes_are_checked(submission, misfit):
     options = {"decay": 0.5} if misfit.function == "moving_average_baseline" else {}
     with expect_raises(ValueError, naming=misfit.argument):
         getattr(submission, misfit.function)(**arguments, **options)
+
+
+# What is measured on samples
+
+
+@check(
+    "measured on sampled gradients, leave-one-out cuts the variance as exactly computed",
+    needs="gives_the_mean_of_the_others",
+)
+@training(
+    goal=0.9,
+    null=0.0,
+    unit="agreement with the exact ratio of variances",
+    budget=20_000,
+    likely={
+        "flat": "a baseline that takes out too little, or that depends on a sample's own return",
+        "slow": "a baseline that is near the mean of the others, but not it",
+    },
+)
+def cuts_the_measured_variance(submission, attempt):
+    random = attempt.random
+    returns = random.permutation([2.0, 1.5, 1.0]) + random.uniform(0.0, 1.0)
+    probabilities = random.dirichlet([5.0, 5.0, 5.0])
+    batches = np.array(list(itertools.product(range(3), repeat=4)))
+    chances = probabilities[batches].prod(axis=1)
+    scores = np.eye(3) - probabilities
+    yours = np.stack([_baselines_of(submission, returns[batch]) for batch in batches])
+    others = np.stack([true_leave_one_out(returns[batch]) for batch in batches])
+
+    def gradients(baselines):
+        weights = returns[batches] - baselines
+        return (weights[:, :, None] * scores[batches]).mean(axis=1)
+
+    def variance(estimates, weights):
+        mean = weights @ estimates
+        return float(weights @ ((estimates - mean) ** 2).sum(axis=1))
+
+    exact = variance(gradients(others), chances) / variance(gradients(0.0 * others), chances)
+    drawn = random.choice(len(batches), size=attempt.goal.budget, p=chances)
+    even = np.full(len(drawn), 1 / len(drawn))
+    measured = variance(gradients(yours)[drawn], even) / variance(
+        gradients(0.0 * others)[drawn], even
+    )
+    agreement = 1.0 - abs(measured / exact - 1.0)
+    attempt.point(attempt.goal.budget, agreement)
+    if not agreement >= attempt.goal.score:
+        raise attempt.not_learned(agreement)
+
+
+def _baselines_of(submission, returns):
+    baselines = submission.leave_one_out_baseline(returns.astype(np.float32))
+    expect_shape("baselines", baselines, returns.shape)
+    return baselines.astype(np.float64)

@@ -35,6 +35,7 @@ from rlgrade.author import (
     rollouts,
     strategy,
     tensors,
+    training,
 )
 
 ARGUMENTS = {
@@ -775,3 +776,149 @@ def observations_are_checked(submission, sizes, lead, more):
     model = fresh(submission, *sizes)
     with expect_raises(ValueError, naming="observations"):
         model(np.zeros((*lead, sizes[0] + more), np.float32))
+
+
+# What is trained
+
+
+@dataclass(frozen=True)
+class ValueProbe:
+    """Transitions [N] that repeat for ever, and the exact value of each state [S]."""
+
+    states: Array
+    rewards: Array
+    following: Array
+    terminated: Array
+    discount: float
+    values: Array
+
+
+VALUE_PROBES = {
+    "a step that always pays 1": ValueProbe(
+        np.array([0]), np.array([1.0]), np.array([0]), np.array([True]), 0.9, np.array([1.0])
+    ),
+    "a state that pays 1 and one that costs 1": ValueProbe(
+        np.array([0, 1]),
+        np.array([1.0, -1.0]),
+        np.array([0, 1]),
+        np.array([True, True]),
+        0.9,
+        np.array([1.0, -1.0]),
+    ),
+    "two steps, of which the second pays 1": ValueProbe(
+        np.array([0, 1]),
+        np.array([0.0, 1.0]),
+        np.array([1, 0]),
+        np.array([False, True]),
+        0.5,
+        np.array([0.5, 1.0]),
+    ),
+    "a step that pays 0 or 1, as it comes": ValueProbe(
+        np.array([0, 0]),
+        np.array([0.0, 1.0]),
+        np.array([0, 0]),
+        np.array([True, True]),
+        0.9,
+        np.array([0.5]),
+    ),
+    "a loop that pays 1 and never ends, cut now and then": ValueProbe(
+        np.array([0]), np.array([1.0]), np.array([0]), np.array([False]), 0.5, np.array([2.0])
+    ),
+}
+
+
+@check(
+    "the critic learns probes of one or two steps to within 0.001 of their exact values",
+    needs="target_of_a_step",
+    weight=2,
+)
+@training(
+    goal=-1e-3,
+    null=-1.0,
+    unit="largest error of a value, with a minus sign,",
+    budget=400,
+    likely={
+        "flat": "a critic's loss that carries no gradient to the values",
+        "worse": "a critic's loss of the wrong sign, or a bootstrap from a terminal state",
+    },
+)
+def critic_learns_the_probes(submission, attempt):
+    for number, probe in enumerate(VALUE_PROBES.values()):
+        table = attempt.random.normal(size=len(probe.values)).astype(np.float32)
+        error = np.inf
+        updates = 0
+        while updates < attempt.goal.budget and not error <= 1e-3:
+            updates += 1
+            targets = submission.td_targets(
+                probe.rewards.astype(np.float32),
+                table[probe.following],
+                probe.terminated,
+                discount=probe.discount,
+            )
+            expect_shape("targets", targets, probe.rewards.shape)
+            answer = submission.critic_loss.gradients(
+                "values", values=table[probe.states], targets=targets
+            )
+            expect(answer.gradients["values"] is not None, "critic_loss carries no gradient")
+            step = np.zeros_like(table)
+            np.add.at(step, probe.states, answer.gradients["values"] * len(probe.states))
+            table = np.clip(table - 0.2 * step, -1e6, 1e6)
+            error = float(np.abs(table - probe.values).max())
+        attempt.point(number * attempt.goal.budget + updates, -error)
+        if not error <= 1e-3:
+            raise attempt.not_learned(-error)
+
+
+@check(
+    "learns CartPole: a mean return of 195 over 100 fresh episodes",
+    needs="error_of_a_step",
+    weight=2,
+)
+@training(
+    goal=195.0,
+    null=22.0,
+    unit="mean return",
+    budget=200_000,
+    alive_by=(100_000, 60.0),
+    likely={
+        "flat": "an actor's loss whose gradient has the wrong sign, or does not depend on the "
+        "advantages",
+        "worse": "an actor's loss of the wrong sign",
+        "collapse": "a critic's loss of the wrong sign, or TD errors without a bootstrap",
+        "slow": "TD errors that ignore `terminated`, or advantages that are plain values",
+    },
+)
+def learns_cartpole(submission, attempt):
+    from rlgrade.trainer.actor_critic import CartPoleActorCritic
+    from rlgrade.trainer.remote import as_array, remote_loss
+
+    learner = CartPoleActorCritic(attempt)
+    while learner.has_steps_left:
+        seen = learner.roll_out()
+        for _ in range(8):
+            targets = submission.td_targets(
+                seen.rewards, learner.values(seen.following), seen.terminated, discount=0.98
+            )
+            expect_shape("targets", targets, seen.rewards.shape)
+            values = learner.values_with_graph(seen)
+            learner.improve_critic(
+                remote_loss(submission.critic_loss, {"values": values}, targets=targets)
+            )
+        errors = submission.td_errors(
+            seen.rewards,
+            learner.values(seen.observations),
+            learner.values(seen.following),
+            seen.terminated,
+            discount=0.98,
+        )
+        expect_shape("td_errors", errors, seen.rewards.shape)
+        log_probs = learner.log_probs_with_graph(seen)
+        scaled = errors / (errors.std() + 1e-6)
+        learner.improve_actor(
+            remote_loss(
+                submission.actor_loss, {"log_probs": log_probs}, advantages=as_array(scaled)
+            )
+        )
+        if learner.evaluate() >= attempt.goal.score:
+            return
+    raise attempt.not_learned(learner.poles.mean_return)

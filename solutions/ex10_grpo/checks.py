@@ -35,6 +35,7 @@ from rlgrade.author import (
     prefix_masks,
     strategy,
     tensors,
+    training,
 )
 
 ADVANTAGES = ("dr_grpo_advantages", "leave_one_out_advantages", "group_advantages")
@@ -648,3 +649,54 @@ def options_are_checked(submission, batch, aggregation):
     naming = "constant" if aggregation == "constant" else "aggregation"
     with expect_raises(ValueError, naming=naming):
         submission.grpo_loss(**vars(replace(batch, aggregation=aggregation)))
+
+
+@check(
+    "raises the score of a small language model on prompts that it was not trained on",
+    needs="divides_by_the_spread",
+    weight=2,
+)
+@training(
+    goal=0.85,
+    null=0.46,
+    unit="mean score",
+    budget=120,
+    alive_by=(70, 0.6),
+    on_gpu=True,
+    likely={
+        "worse": "a loss of the wrong sign",
+        "flat": "an advantage that does not tell the better completions of a prompt from the worse",
+        "collapse": "a loss of the wrong sign, or a ratio the wrong way up",
+        "KL blown up": "a KL term of the wrong sign, or a loss of the wrong sign",
+        "not finite": "a division by the standard deviation of a tied group",
+    },
+)
+def raises_the_score(submission, attempt):
+    from rlgrade.trainer.language_training import Session
+    from rlgrade.trainer.remote import as_array, remote_loss
+
+    session = Session(attempt)
+    score = 0.0
+    while session.rollouts < attempt.goal.budget:
+        seen = session.rollout()
+        advantages = submission.group_advantages(as_array(seen.scores))
+        expect_shape("advantages", advantages, tuple(seen.scores.shape))
+
+        def loss_of(log_probs, seen=seen, advantages=advantages):
+            return remote_loss(
+                submission.grpo_loss,
+                {"log_probs": log_probs},
+                old_log_probs=seen.log_probs,
+                ref_log_probs=seen.ref_log_probs,
+                advantages=advantages.reshape(-1),
+                mask=seen.mask,
+                epsilon=0.2,
+                beta=0.01,
+                aggregation="token_mean",
+            )
+
+        session.improve(seen, loss_of)
+        score = session.evaluate(seen)
+        if score >= attempt.goal.score:
+            return
+    raise attempt.not_learned(score)

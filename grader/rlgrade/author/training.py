@@ -67,12 +67,15 @@ class Goal:
 
     score: what is reached when it has learned. null: what a policy that never learns gets.
     unit: of the score, such as "mean return". budget: steps of one attempt.
+    alive_by: a step by which, and a score that, some point of the curve must have reached; an
+    attempt that has not is over. Correct implementations are far beyond it by then.
     """
 
     score: float
     null: float
     unit: str
     budget: int
+    alive_by: tuple[int, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ def training(
     null: float,
     unit: str,
     budget: int,
+    alive_by: tuple[int, float] | None = None,
     attempts: int = 3,
     likely: Mapping[str, str] | None = None,
     on_gpu: bool = False,
@@ -107,13 +111,16 @@ def training(
         null: the score of a policy that never learns.
         unit: what a score is, such as "mean return".
         budget: steps of one attempt, in the unit of the curve's steps.
+        alive_by: a step, and a score that must have been reached by then; see `Goal`.
         attempts: how many seeds are tried before the verdict is that it does not learn.
         likely: by symptom, what most often causes it.
         on_gpu: whether the judge's networks should live on a GPU if there is one.
     """
 
     def bind(body: TrainingBody) -> Training:
-        return Training(body, Goal(goal, null, unit, budget), attempts, likely or {}, on_gpu)
+        return Training(
+            body, Goal(goal, null, unit, budget, alive_by), attempts, likely or {}, on_gpu
+        )
 
     return bind
 
@@ -143,9 +150,13 @@ class Attempt:
 
         Raises:
             OutOfTime: the check's wall time is over.
+            NotLearned: the curve is so low at this step that it is hopeless.
         """
         self.curve.add(step, score, signals)
         self._on_point(self.curve)
+        by, least = self.goal.alive_by or (float("inf"), 0.0)
+        if step >= by and max(self.curve.scores) < least:
+            raise self.not_learned(score)
         if time.monotonic() > self._end:
             raise OutOfTime
 
@@ -159,6 +170,7 @@ class Attempt:
 
 
 FLAT = "flat"
+WORSE = "worse"
 COLLAPSE = "collapse"
 SLOW = "slow"
 NOT_FINITE = "not finite"
@@ -168,6 +180,7 @@ CRITIC_STUCK = "critic not learning"
 
 SEEN = {
     FLAT: "it stayed where a policy that never learns is",
+    WORSE: "it fell below what a policy that never learns gets",
     COLLAPSE: "it rose and then fell back",
     SLOW: "it rose, but not far enough",
     NOT_FINITE: "something became infinite or not a number",
@@ -192,6 +205,8 @@ def symptom(curve: Curve, goal: Goal) -> str:
     last = risen[-max(1, len(risen) // 5) :].mean() if len(risen) else 0.0
     if best > 0.4 and last < 0.5 * best:
         return KL_BLOWN_UP if _ended(curve, "kl", above=10.0) else COLLAPSE
+    if best < 0.1 and last < -0.3:
+        return WORSE
     if _ended(curve, "kl", above=10.0):
         return KL_BLOWN_UP
     if _ended(curve, "entropy", below=0.05):

@@ -43,6 +43,7 @@ class Settings:
     diagnose: bool = True
     explained: int = 1_000  # how many failures get a smallest case and a diagnosis
     only: frozenset[str] = frozenset()  # names of the checks to run; empty means all
+    attempts: int | None = None  # at learning; None leaves the number to the check
     device: str = "auto"  # where the judge's networks live: auto, cpu, cuda or mps
 
 
@@ -215,6 +216,7 @@ class _Run:
                 training,
                 lambda: self.ready_link(check),
                 seed=self.seed,
+                attempts=self.settings.attempts or training.attempts,
                 seconds=min(self.seconds_of(check), self.end - start),
                 device=chosen_device(self.settings.device) if training.on_gpu else "cpu",
                 on_point=lambda verdict: self.on_point(check, verdict),
@@ -344,7 +346,13 @@ class _Run:
         link = Link(self.server, self.exercise.file, self.model.text, seconds)
         try:
             run_training(
-                check, training, link.load, seed=self.seed, seconds=check.seconds, device="cpu"
+                check,
+                training,
+                link.load,
+                seed=self.seed,
+                attempts=1,
+                seconds=check.seconds,
+                device="cpu",
             )
         except Exception:
             text = f"the grader itself failed here: {type(error).__name__}: {error}"

@@ -52,6 +52,7 @@ def run_training(
     ready_link: Callable[[], Link],
     *,
     seed: int,
+    attempts: int,
     seconds: float,
     device: str,
     on_point: Callable[[Verdict], None] = lambda verdict: None,
@@ -65,6 +66,7 @@ def run_training(
         training: its body and its goal.
         ready_link: gives the submission's worker, a fresh one if the last is gone.
         seed: the seeds of the attempts come from it.
+        attempts: how many, at most.
         seconds: for all attempts together.
         device: where networks of the judge live.
         on_point: is told of every new point of a curve.
@@ -74,7 +76,7 @@ def run_training(
     """
     verdict = Verdict(training, device)
     end = time.monotonic() + seconds
-    for number in range(training.attempts):
+    for number in range(attempts):
         link = ready_link()
         attempt = Attempt(
             training.goal,
@@ -94,7 +96,7 @@ def run_training(
             link.close()
             verdict.message = (
                 f"the time for this check ({seconds:g} s) was over in attempt {number + 1} of "
-                f"{training.attempts}, so nothing is decided: run it again on a quieter machine, "
+                f"{attempts}, so nothing is decided: run it again on a quieter machine, "
                 "or make your code faster"
             )
             return verdict

@@ -23,3 +23,13 @@ def chosen_device(wanted: str) -> str:
     if not there[wanted]:
         raise UsageError(f"torch finds no {wanted} device here; use --device auto or --device cpu")
     return wanted
+
+
+def one_thread() -> None:
+    """Let torch use one thread in this process.
+
+    At these sizes a second one gains nothing, and costs a hundredfold where the other core is busy.
+    """
+    import torch
+
+    torch.set_num_threads(1)

@@ -76,7 +76,7 @@ def adam(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
 
 
 class PolicyAndValue(nn.Module):
-    """Two small networks side by side: observations [..., O] to logits [..., A] and values [...]."""
+    """Two networks side by side: observations [..., O] to logits [..., A] and values [...]."""
 
     def __init__(self, observation_size: int, actions: int, hidden: int) -> None:
         super().__init__()
@@ -95,9 +95,10 @@ class PolicyAndValue(nn.Module):
 def policy_and_value(observation_size: int, actions: int, hidden: int) -> nn.Module:
     """A fresh network of 2 x `hidden` tanh units; its initial policy is near to uniform."""
     module = PolicyAndValue(observation_size, actions, hidden)
+    last: Any = module.policy[2]
     with torch.no_grad():
-        module.policy[2].weight.mul_(0.1)
-        module.policy[2].bias.zero_()
+        last.weight.mul_(0.1)
+        last.bias.zero_()
     return module
 
 
