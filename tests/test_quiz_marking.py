@@ -5,6 +5,7 @@ import random
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from rlgrade.outcome import GraderError, UsageError
@@ -71,8 +72,6 @@ def test_other_seeds_and_other_parts_are_drawn_apart():
 
 def test_the_revision_is_part_of_the_seed():
     item = BANK.find("kinds.multi.primes").item
-    import msgspec
-
     edited = msgspec.structs.replace(item, rev=2)
     orders = {
         tuple(option.id for option in draw(one, 0, BANK.functions).options)
@@ -92,8 +91,6 @@ def test_drawing_leaves_the_global_generator_alone():
 def test_rejected_draws_are_drawn_again():
     assert all(drawn("numeric.drawn", seed).value < 0 for seed in range(30))
     item = BANK.find("kinds.numeric.drawn").item
-    import msgspec
-
     never = msgspec.structs.replace(
         item, params=item.params | {"factor": schema.Parameter(choice=[3])}
     )

@@ -188,19 +188,31 @@ def _fit(rows: list[Array], keys: list[int]) -> tuple[Array, Array]:
     """The weights of a conditional logistic regression with a ridge, by Newton's method."""
     scale: Array = np.concatenate(rows).std(axis=0)
     scale[scale == 0] = 1.0
+    table, there = _padded([row / scale for row in rows])
+    right = table[np.arange(len(rows)), keys]
     weights = np.zeros(len(scale))
-    for _ in range(15):
-        slope, curve = -RIDGE * weights, RIDGE * np.eye(len(scale))
-        for row, key in zip(rows, keys, strict=True):
-            x = row / scale
-            scores = x @ weights
-            chances = np.exp(scores - scores.max())
-            chances /= chances.sum()
-            mean = chances @ x
-            slope += x[key] - mean
-            curve += (x * chances[:, None]).T @ x - np.outer(mean, mean)
-        weights = weights + np.linalg.solve(curve, slope)
+    for _ in range(25):
+        scores = np.where(there, table @ weights, -np.inf)
+        chances = np.exp(scores - scores.max(axis=1, keepdims=True))
+        chances /= chances.sum(axis=1, keepdims=True)
+        means = np.einsum("no,nof->nf", chances, table)
+        slope = (right - means).sum(axis=0) - RIDGE * weights
+        curve = np.einsum("no,nof,nog->fg", chances, table, table) - means.T @ means
+        step = np.linalg.solve(curve + RIDGE * np.eye(len(scale)), slope)
+        weights = weights + step
+        if np.abs(step).max() < 1e-8:
+            break
     return weights, scale
+
+
+def _padded(rows: list[Array]) -> tuple[Array, NDArray[np.bool_]]:
+    """[items, options, features], and [items, options] whether there is such an option."""
+    most = max(len(row) for row in rows)
+    there = np.array([[n < len(row) for n in range(most)] for row in rows])
+    table = np.zeros((len(rows), most, rows[0].shape[1]))
+    for n, row in enumerate(rows):
+        table[n, : len(row)] = row
+    return table, there
 
 
 def _words(text: str) -> set[str]:
