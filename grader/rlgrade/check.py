@@ -17,6 +17,8 @@ from rlgrade.outcome import ExitCode, UsageError
 from rlgrade.workspace import Workspace
 
 if TYPE_CHECKING:
+    from rlgrade.author.declare import Check
+    from rlgrade.judge.training import Verdict
     from rlgrade.report import CheckResult
 
 
@@ -30,7 +32,13 @@ class Target:
 
 
 def check_command(
-    target: Target, *, as_json: bool, seed: int | None, verbose: bool, blind: bool
+    target: Target,
+    *,
+    as_json: bool,
+    seed: int | None,
+    verbose: bool,
+    blind: bool,
+    device: str = "auto",
 ) -> ExitCode:
     """Grade one submission and print the report; see `rlgrade check --help`."""
     data = read_bytes(target.path)
@@ -41,7 +49,7 @@ def check_command(
         from rlgrade.report import to_json
 
         if as_json:
-            report = grade(target.exercise, data, server, seed)
+            report = grade(target.exercise, data, server, seed, settings=Settings(device=device))
             keeper_of(target).record_check(target.exercise, report)
             print(to_json(report, blind=blind))
             return report.exit_code
@@ -53,8 +61,24 @@ def check_command(
         def show(result: CheckResult) -> None:
             printer.result(result, "" if blind else keep_replay(target, result))
 
-        settings = Settings() if verbose else Settings(explained=1)
-        report = grade(target.exercise, data, server, seed, settings=settings, on_result=show)
+        def show_point(check: Check, verdict: Verdict) -> None:
+            if not blind:
+                printer.progress(check.promise, verdict.as_plain())
+
+        settings = Settings(device=device, explained=1_000 if verbose else 1)
+        try:
+            report = grade(
+                target.exercise,
+                data,
+                server,
+                seed,
+                settings=settings,
+                on_result=show,
+                on_point=show_point,
+            )
+        except KeyboardInterrupt:
+            printer.interrupted()
+            raise
         printer.summary(report, f"rlgrade hint {target.exercise.short}")
         keeper_of(target).record_check(target.exercise, report)
     return report.exit_code

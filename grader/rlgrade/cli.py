@@ -85,6 +85,13 @@ def list_exercises(course: str | None) -> None:
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Repeat the run of this seed.")
 @click.option("-v", "--verbose", is_flag=True, help="Explain every failure, not only the first.")
 @click.option("--blind", is_flag=True, help="Show promises only: no inputs, no expected values.")
+@click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda", "mps")),
+    default="auto",
+    show_default=True,
+    help="Where language models are trained; auto takes a GPU if there is one.",
+)
 @click.pass_obj
 def check(
     course: str | None,
@@ -94,6 +101,7 @@ def check(
     seed: int | None,
     verbose: bool,
     blind: bool,
+    device: str,
 ) -> None:
     """Grade EXERCISE, for example `rlgrade check ex05`.
 
@@ -103,7 +111,11 @@ def check(
     from rlgrade.check import check_command, find_target
 
     target = find_target(course, exercise, file)
-    sys.exit(check_command(target, as_json=as_json, seed=seed, verbose=verbose, blind=blind))
+    sys.exit(
+        check_command(
+            target, as_json=as_json, seed=seed, verbose=verbose, blind=blind, device=device
+        )
+    )
 
 
 @cli.command()

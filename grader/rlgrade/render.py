@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.console import Console
 from rich.text import Text
 
 from rlgrade.outcome import Outcome
 from rlgrade.plain import fitted, shows_unicode
 from rlgrade.report import CheckResult, Report
+from rlgrade.sparkline import sparkline
 
 SIGNS = {
     Outcome.PASS: ("✓", "[ok]", "green"),
@@ -32,6 +35,8 @@ class Printer:
         self.verbose = verbose
         self.blind = blind
         self.explained = False
+        self.showing = False  # a line of progress that the next one replaces
+        self.running: tuple[str, dict[str, Any]] | None = None  # the training check under way
         self.ascii = not shows_unicode(console.encoding)
 
     def say(self, text: str) -> None:
@@ -48,13 +53,45 @@ class Printer:
         if where:
             head.append(" " * max(2, self.console.width - head.cell_len - len(where)))
             head.append(where, style="dim")
+        self._clear()
         self.print(head, hang=2)
+        if result.training and not self.blind:
+            self._curve(result.training)
         if result.outcome is Outcome.PASS:
             return
         if result.outcome is Outcome.SKIPPED or (self.explained and not self.verbose):
             return
         self.explained = True
         self._explain(result, replay)
+
+    def progress(self, promise: str, training: dict[str, Any]) -> None:
+        """The last point of a learning curve, on a terminal, over the one before."""
+        self.running = (promise, training)
+        if self.console.is_terminal and training["attempts"]:
+            text = f"  {curve_line(training, ascii_only=self.ascii)}  {promise}"
+            self._clear()
+            self.console.file.write(text[: self.console.width - 1])
+            self.console.file.flush()
+            self.showing = True
+
+    def interrupted(self) -> None:
+        """What is known of a training check in the middle of which the run was broken off."""
+        self._clear()
+        if self.running is not None:
+            promise, training = self.running
+            self.print(Text(f"? {promise}: broken off"), hang=2)
+            self._curve(training)
+
+    def _clear(self) -> None:
+        if self.showing:
+            self.console.file.write("\r\x1b[2K")
+            self.showing = False
+
+    def _curve(self, training: dict[str, Any]) -> None:
+        self.running = None
+        if any(attempt["steps"] for attempt in training["attempts"]):
+            line = curve_line(training, ascii_only=self.ascii)
+            self.print(Text(f"  {line}", style="dim"), hang=2)
 
     def _explain(self, result: CheckResult, replay: str) -> None:
         if self.blind:
@@ -115,6 +152,21 @@ class Printer:
         for number, line in enumerate(lines):
             line.rstrip()
             self.console.print(Text(" " * hang if number else "") + line, soft_wrap=True)
+
+
+def curve_line(training: dict[str, Any], *, ascii_only: bool = False) -> str:
+    """The curve of the last attempt against its goal, in about sixty signs."""
+    number, attempt = len(training["attempts"]), training["attempts"][-1]
+    scores = [float("nan") if score is None else score for score in attempt["scores"]]
+    signs = sparkline(scores, training["null"], training["goal"], ascii_only=ascii_only)
+    score = f"{scores[-1]:.4g}" if scores else "-"
+    steps = f"{attempt['steps'][-1]:,}" if scores else "0"
+    again = f"  attempt {number}" if number > 1 else ""
+    device = f"  on {training['device']}" if training["device"] not in ("", "cpu") else ""
+    return (
+        f"{signs} {score} of {training['goal']:.4g} {training['unit']}  "
+        f"{steps} of {training['budget']:,} steps{again}{device}"
+    )
 
 
 def _blind_reason(result: CheckResult) -> str:

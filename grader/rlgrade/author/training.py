@@ -54,7 +54,7 @@ class Curve:
         """The curve in JSON's types; null stands for what is no finite number."""
         return {
             "seed": self.seed,
-            "steps": self.steps,
+            "steps": list(self.steps),
             "scores": _finite(self.scores),
             "signals": {name: _finite(values) for name, values in self.signals.items()},
             "learned": self.learned,

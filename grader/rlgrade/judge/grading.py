@@ -26,7 +26,7 @@ from rlgrade.judge.replay import replay_program
 from rlgrade.judge.server import Server, WorkerGone
 from rlgrade.judge.source import MAX_SHOWN, Source, parse_source
 from rlgrade.judge.training import Verdict, run_training
-from rlgrade.outcome import GraderError, Outcome
+from rlgrade.outcome import GraderError, Outcome, UsageError
 from rlgrade.report import CheckResult, Evidence, Report, harmless
 from rlgrade.trainer.devices import chosen_device
 
@@ -222,7 +222,7 @@ class _Run:
                 on_point=lambda verdict: self.on_point(check, verdict),
             )
             outcome, message = verdict.outcome, verdict.message
-        except GraderError:
+        except (GraderError, UsageError):
             raise
         except Exception as error:
             outcome, message, line = self.verdict_on_training(check, training, error)
