@@ -12,7 +12,7 @@ def term(advantage, ratio, epsilon):
 
 def loss(advantages, ratios, epsilon):
     """PPO's policy loss: minus the mean of the terms."""
-    terms = [term(a, r, epsilon)[0] for a, r in zip(advantages, ratios)]
+    terms = [term(a, r, epsilon)[0] for a, r in zip(advantages, ratios, strict=True)]
     return -sum(terms) / len(terms)
 
 
@@ -23,7 +23,7 @@ def objective(advantages, ratios, epsilon):
 
 def loss_unclipped(advantages, ratios):
     """The loss without any clip."""
-    return -sum(a * r for a, r in zip(advantages, ratios)) / len(ratios)
+    return -sum(a * r for a, r in zip(advantages, ratios, strict=True)) / len(ratios)
 
 
 def loss_clip_only(advantages, ratios, epsilon):
@@ -100,13 +100,6 @@ def clip_only_term(advantage, ratio, epsilon):
     return clipped(ratio, epsilon) * advantage
 
 
-def dual_clip_effect(advantage, ratio, epsilon, cap):
-    """As `effect`, with dual clip."""
-    if advantage < 0 and term(advantage, ratio, epsilon)[0] < cap * advantage:
-        return ["flat"]
-    return effect(advantage, ratio, epsilon)
-
-
 def sequence_ratio(token_ratio, tokens):
     """The product of equal token ratios."""
     return token_ratio**tokens
@@ -115,16 +108,6 @@ def sequence_ratio(token_ratio, tokens):
 def updates(rollouts, minibatch, epochs, accumulate):
     """Optimiser steps for one batch of rollouts."""
     return rollouts // (minibatch * accumulate) * epochs
-
-
-def product(**factors):
-    """The product of the arguments."""
-    return math.prod(factors.values())
-
-
-def quotient(numerator, denominator):
-    """numerator / denominator."""
-    return numerator / denominator
 
 
 def mean_k3(log_ratios):
@@ -178,7 +161,7 @@ def share(counted, others):
 
 def share_slips_close(answer, counts):
     """Whether another pair of groups has nearly the same share."""
-    inside, up_high, up_low, down_high, down_low = counts
+    inside, _up_high, up_low, down_high, _down_low = counts
     total = sum(counts)
     slips = [(total - inside) / total, (up_low + down_high) / total]
     return close(answer, slips, 0.01)
@@ -236,7 +219,7 @@ def total_loss_value_unweighted(policy, value, entropy, value_weight, entropy_we
 
 def masked_standard(advantages, mask):
     """The first advantage, standardised with mean and population deviation of what counts."""
-    kept = [a for a, m in zip(advantages, mask) if m]
+    kept = [a for a, m in zip(advantages, mask, strict=True) if m]
     mean = sum(kept) / len(kept)
     spread = math.sqrt(sum((a - mean) ** 2 for a in kept) / len(kept))
     return (advantages[0] - mean) / spread
@@ -249,7 +232,7 @@ def unmasked_standard(advantages, mask):
 
 def centred(advantages, mask):
     """The slip of leaving out the division."""
-    kept = [a for a, m in zip(advantages, mask) if m]
+    kept = [a for a, m in zip(advantages, mask, strict=True) if m]
     return advantages[0] - sum(kept) / len(kept)
 
 
