@@ -118,13 +118,13 @@ def discounted_final_reward_is_small(discount: float, length: int) -> bool:
 
 
 def first_well_credited(discount: float, length: int, options: dict[str, int]) -> list[str]:
-    """The option that names the first token to which more than half of a final reward of 1 comes."""
+    """The option that names the first token that gets more than half of a final reward of 1."""
     first = next(t for t in range(1, length + 1) if discount ** (length - t) > 0.5)
     return [letter for letter, number in options.items() if number == first]
 
 
 def least_discount(length: int, share: float, options: dict[str, float]) -> list[str]:
-    """The option with the smallest discount that leaves the first token this share of the reward."""
+    """The option with the least discount that leaves the first token this share of the reward."""
     good = {a: x for a, x in options.items() if discounted_final_reward(x, length) >= share}
     return [letter for letter, number in good.items() if number == min(good.values())]
 
