@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -99,7 +100,7 @@ class Watch:
     def _check(self) -> None:
         self.begin_screen()
         try:
-            data = read_bytes(self.target.path)
+            data = read_bytes(Path(short_path(self.target.path)))
             problem = parse_source(self.exercise.file, data).problem
             if problem:
                 self.screen.problem(problem)

@@ -78,9 +78,7 @@ class Screen:
     def below(self, show: Callable[[Console], None]) -> None:
         """Something that was asked for, under all the rest; the keys follow it."""
         self._below = show
-        self._console.print()
-        show(self._console)
-        self._draw_keys()
+        self.draw()
 
     def say(self, text: str) -> None:
         """A line under all the rest."""
@@ -159,7 +157,7 @@ class Screen:
         report = self._report
         assert report is not None
         if self._left_out:
-            self._say(f"  and {self._left_out} more that fail or wait for it: v shows them", "dim")
+            self._say(f"  and {self._left_out} more, broken or waiting for it; v shows all", "dim")
         self._printer.summary(report, "h gives a hint")
         if report.passed:
             self._say(

@@ -1,0 +1,333 @@
+"""Watch mode in a real pseudo-terminal: what is on the screen after a save, a key, an accident."""
+
+import os
+import shutil
+import signal
+import termios
+import time
+
+import pexpect
+import pyte
+import pytest
+from test_cli import COURSE, RLGRADE, alive, children_of, rlgrade
+from test_learner import saved
+
+from rlgrade.live import progress_line, sparkline
+from rlgrade.watch.saved import GONE_SECONDS, SavedFile
+
+PATIENCE = 60.0  # seconds; the machine may be busy
+SOLUTION = (COURSE / "solutions" / "ex01_scale" / "scale.py").read_text()
+WRONG = SOLUTION.replace("* factor", "+ factor")
+KEYS = "x quit"
+
+
+class Learner:
+    """Someone at a terminal: sees the screen, presses keys, saves files."""
+
+    def __init__(self, course, workspace, *arguments, rows=40, columns=80, **environment):
+        self.screen = pyte.Screen(columns, rows)
+        self.stream = pyte.ByteStream(self.screen)
+        self.child = pexpect.spawn(
+            RLGRADE,
+            ["--course", str(course), *arguments],
+            cwd=str(workspace),
+            dimensions=(rows, columns),
+            env=os.environ | {"TERM": "xterm-256color", "PAGER": "cat"} | environment,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        self.workspace = workspace
+
+    @property
+    def sees(self):
+        return "\n".join(line.rstrip() for line in self.screen.display).rstrip()
+
+    def look(self, seconds):
+        """Watch the screen for a while."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            try:
+                self.stream.feed(self.child.read_nonblocking(1 << 16, 0.02))
+            except pexpect.TIMEOUT:
+                pass
+            except pexpect.EOF:
+                return
+
+    def waits_for(self, *texts, without=()):
+        """Watch until all the texts are there, and none of those in `without`."""
+        end = time.monotonic() + PATIENCE
+        while not all(text in self.sees for text in texts) or any(t in self.sees for t in without):
+            assert time.monotonic() < end, f"waited for {texts} without {without}:\n{self.sees}"
+            self.look(0.05)
+
+    def presses(self, keys):
+        self.child.send(keys)
+
+    def saves(self, text, exercise="ex01_scale"):
+        (self.workspace / exercise / "scale.py").write_text(text)
+
+    def leaves(self):
+        """Quit; the exit code."""
+        self.presses("x")
+        return self.has_left()
+
+    def has_left(self):
+        """Wait for the end; the exit code."""
+        self.child.expect(pexpect.EOF, timeout=PATIENCE)
+        self.child.close()
+        return self.child.exitstatus
+
+
+@pytest.fixture
+def course(tmp_path):
+    """The fixture course with a second exercise, which needs the first."""
+    root = tmp_path / "course"
+    shutil.copytree(COURSE, root, ignore=shutil.ignore_patterns("__pycache__"))
+    for part in ("exercises", "solutions"):
+        shutil.copytree(root / part / "ex01_scale", root / part / "ex02_scale")
+    about = root / "solutions" / "ex02_scale" / "exercise.toml"
+    text = about.read_text().replace("Scale and sum", "Once more")
+    about.write_text(text.replace("prerequisites = []", 'prerequisites = ["ex01_scale"]'))
+    return root
+
+
+@pytest.fixture
+def workspace(course, tmp_path):
+    rlgrade("init", tmp_path / "work", course=course)
+    return tmp_path / "work"
+
+
+@pytest.fixture
+def sits_down(course, workspace):
+    """Begins watch mode; what still runs at the end is ended."""
+    learners = []
+
+    def start(*arguments, **more):
+        learners.append(Learner(course, workspace, *arguments, **more))
+        return learners[-1]
+
+    yield start
+    for learner in learners:
+        learner.child.close(force=True)
+
+
+def test_a_walk_through_the_first_exercise(sits_down, workspace):
+    learner = sits_down()
+    learner.waits_for(
+        "ex01_scale  Scale and sum", "0 of 2 passed", "scale is not written yet", KEYS
+    )
+    assert "n next" not in learner.sees
+
+    learner.saves(WRONG)
+    learner.waits_for("Checking ex01_scale/scale.py", "scaled[0] should be", "5 of 7 checks", KEYS)
+    assert learner.sees.count("✗") == 1
+    assert "✓" not in learner.sees
+    learner.presses("n")
+    learner.waits_for("ex01 is not passed yet")
+
+    learner.presses("v")
+    learner.waits_for("✓ ", "v less", KEYS)
+    learner.presses("v")
+    learner.waits_for("v all", KEYS, without=["✓"])
+
+    learner.presses("h")
+    learner.waits_for("A question before the first hint", "more: rlgrade hint ex01")
+    assert "scales each reward" in learner.sees.rpartition("A question")[2]
+
+    learner.saves("def scale(:\n")
+    learner.waits_for("scale.py:1: invalid syntax", KEYS, without=["should be"])
+
+    learner.saves(SOLUTION)
+    learner.waits_for("7 of 7 checks passed", "Passed.", "n next", KEYS)
+    learner.look(1.0)
+    assert "ex01_scale  Scale and sum" in learner.sees  # it does not go on by itself
+    work = saved(workspace)["exercises"]["ex01_scale"]
+    assert work["attempts"] == 2
+    assert work["passed"]
+
+    learner.presses("s")
+    learner.waits_for("scale: yours is the same", "short as it can be")
+    learner.presses("n")
+    learner.waits_for("ex02_scale  Once more", "1 of 2 passed", KEYS, without=["Scale and sum"])
+    learner.presses("l")
+    learner.waits_for("✓ ex01", "Go to (such as ex05")
+    learner.presses("ex1\r")
+    learner.waits_for("there is no exercise 'ex1'; did you mean ex01?", KEYS)
+    learner.presses("l")
+    learner.waits_for("Go to (such as ex05", without=["did you mean"])
+    learner.presses("ex01\r")
+    learner.waits_for("ex01_scale  Scale and sum", "Passed.", "n next", KEYS)
+    assert learner.leaves() == 0
+
+
+def test_accidents(sits_down, workspace):
+    learner = sits_down("watch", "ex01")
+    learner.waits_for("scale is not written yet", KEYS)
+
+    file = workspace / "ex01_scale" / "scale.py"
+    stub = file.read_text()
+    file.unlink()
+    learner.waits_for("there is no file ex01_scale/scale.py; r brings the stub back", KEYS)
+    learner.presses("r")
+    learner.waits_for("scale is not written yet", KEYS, without=["there is no file"])
+    assert file.read_text() == stub
+
+    server = next(iter(children_of(learner.child.pid)))
+    for each in children_of(learner.child.pid):
+        os.kill(each, signal.SIGKILL)
+    learner.saves(WRONG)
+    learner.waits_for("5 of 7 checks passed", KEYS)
+    assert not alive(server)
+
+    learner.child.setwinsize(20, 44)
+    learner.screen.resize(20, 44)
+    learner.look(0.5)
+    learner.waits_for("5 of 7 checks passed", KEYS)
+    assert sum("5 of 7 checks passed" in line for line in learner.sees.splitlines()) == 1
+    assert "ex01_scale  Scale and sum" in learner.sees
+
+    learner.saves("import os\nos._exit(3)\n")
+    learner.waits_for("ended the process (exit code 3)", "while it was loaded", KEYS)
+    learner.saves(SOLUTION)
+    learner.waits_for("7 of 7 checks passed", KEYS)
+
+    family = children_of(learner.child.pid)
+    assert family
+    learner.child.close(force=True)  # the window is closed
+    deadline = time.monotonic() + PATIENCE
+    while any(alive(each) for each in family) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(alive(each) for each in family)
+
+
+def test_what_asks_first(sits_down, workspace):
+    learner = sits_down()
+    learner.waits_for("scale is not written yet", KEYS)
+    learner.saves("mine = 1\n")
+    learner.waits_for("defines no function `scale`", KEYS)
+
+    learner.presses("s")
+    learner.waits_for("Give ex01 up and see the solution? y/N")
+    learner.presses("n")
+    learner.waits_for("y/N no")
+    assert saved(workspace)["exercises"]["ex01_scale"]["gave_up"] is None
+    learner.presses("s")
+    learner.waits_for("y/N")
+    learner.look(0.3)
+    learner.presses("y")
+    learner.waits_for("scale: the solution", "n next")
+    assert saved(workspace)["exercises"]["ex01_scale"]["gave_up"]
+
+    learner.presses("r")
+    learner.waits_for("Yours is kept as a backup. y/N")
+    learner.look(0.3)
+    learner.presses("y")
+    learner.waits_for("scale is not written yet", "yours is kept as .rlgrade/backup/ex01_scale")
+    (backup,) = (workspace / ".rlgrade" / "backup" / "ex01_scale").iterdir()
+    assert backup.read_text() == "mine = 1\n"
+
+    learner.presses("o")
+    learner.look(0.5)
+    learner.waits_for("scale is not written yet", KEYS)
+    assert learner.leaves() == 0
+
+
+def test_a_save_during_a_check_begins_it_anew(sits_down, workspace):
+    learner = sits_down("watch", "--manual")
+    learner.waits_for("c check", "scale is not written yet", KEYS)
+    learner.saves(SOLUTION)
+    learner.look(0.7)
+    assert "scale is not written yet" in learner.sees  # in manual mode, only the key checks
+    learner.presses("c")
+    learner.waits_for("7 of 7 checks passed", KEYS)
+    assert learner.leaves() == 0
+
+    slow = SOLUTION.replace("    scaled_re", "    import time; time.sleep(0.005)\n    scaled_re", 1)
+    assert slow != SOLUTION
+    learner = sits_down()
+    learner.waits_for("7 of 7 checks passed", KEYS)
+    learner.saves(slow)
+    learner.waits_for("so far")
+    learner.saves(WRONG)
+    learner.waits_for("5 of 7 checks passed", KEYS)
+    assert saved(workspace)["exercises"]["ex01_scale"]["attempts"] == 2
+
+    learner.saves(slow)
+    learner.waits_for("so far")
+    assert learner.leaves() == 0  # no need to wait for the check
+
+
+def test_ctrl_c_leaves_the_terminal_as_it_was_and_no_process(sits_down):
+    learner = sits_down()
+    before = termios.tcgetattr(learner.child.child_fd)
+    learner.waits_for("scale is not written yet", KEYS)
+    assert termios.tcgetattr(learner.child.child_fd)[3] != before[3]  # keys come one by one
+    family = children_of(learner.child.pid)
+    assert family
+    learner.child.sendintr()
+    learner.child.expect("interrupted; nothing is left running", timeout=PATIENCE)
+    after = termios.tcgetattr(learner.child.child_fd)
+    assert learner.has_left() == 130
+    assert after[3] == before[3]
+    assert not any(alive(each) for each in family)
+
+
+def test_no_colour_no_unicode_and_nothing_to_write_on(sits_down, workspace):
+    (workspace / ".rlgrade" / "progress.json").mkdir()  # cannot be read or written as a file
+    learner = sits_down(columns=60, NO_COLOR="1", PYTHONIOENCODING="ascii", TERM="dumb")
+    learner.waits_for("progress is not kept", "[x] scales each reward", KEYS)
+    assert learner.sees.isascii()
+    learner.saves(SOLUTION)
+    learner.waits_for("7 of 7 checks passed", "Passed.", KEYS)
+    assert learner.leaves() == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["watch", "ex01"]])
+def test_without_a_terminal_the_way_to_grade_once_is_told(workspace, course, arguments):
+    done = rlgrade(*arguments, cwd=workspace, course=course)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "rlgrade: watch mode needs a terminal, and this is none; `rlgrade check ex01` grades once\n"
+    )
+
+
+def test_each_save_is_told_once_and_a_file_that_is_gone_after_a_moment(tmp_path):
+    path, clock = tmp_path / "file.py", [0.0]
+    path.write_text("one")
+    file = SavedFile(path, lambda: clock[0])
+    assert not file.was_saved()
+    path.write_text("three")
+    assert file.was_saved()
+    file.know()
+    assert not file.was_saved()
+    path.unlink()
+    assert not file.was_saved()
+    clock[0] += GONE_SECONDS / 2
+    assert not file.was_saved()
+    path.write_text("an editor puts another file in its place")
+    assert file.was_saved()
+    file.know()
+    path.write_text("")
+    assert not file.was_saved()
+    clock[0] += GONE_SECONDS * 1.1
+    assert file.was_saved()
+
+
+def test_the_progress_of_a_training_is_one_line(course):
+    from rlgrade.author.declare import Check
+    from rlgrade.author.training import Curve, Goal, Training
+    from rlgrade.judge.training import Verdict
+    from rlgrade.outcome import Outcome
+
+    goal = Goal(score=100.0, null=20.0, unit="mean return", budget=1000)
+    training = Training(lambda submission, attempt: None, goal)
+    curve = Curve(seed=1)
+    for step, score in ((100, 20.0), (200, 60.0), (300, 120.0)):
+        curve.add(step, score, {})
+    verdict = Verdict(training, "cpu", Outcome.UNCERTAIN, "", [curve])
+    check = Check("learns", "learns to balance", None, training, None, 60.0, 1)
+    line = progress_line(check, verdict, 4.2)
+    assert line == (
+        "... ▁▅█  30%  mean return 120, goal 100  attempt 1 of 3  4 s  learns to balance"
+    )
+    assert sparkline([float("nan")], 0.0, 1.0) == "x"
+    assert len(sparkline([0.0] * 1000, 0.0, 1.0)) <= 24
