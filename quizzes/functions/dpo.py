@@ -183,11 +183,6 @@ def same_loss_options(options):
     return [n for n, p in options.items() if abs(math.log(p[0] / p[1]) - target) < 1e-6]
 
 
-def accuracy(margins):
-    """The share of positive margins."""
-    return sum(m > 0 for m in margins) / len(margins)
-
-
 def simpo_close(chosen, rejected, long, short, beta, gamma):
     """Whether sums and means give nearly the same."""
     means = simpo_margin(chosen, rejected, long, short, beta, gamma)

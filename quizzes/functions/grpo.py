@@ -138,15 +138,10 @@ def token_loss(ratio, advantage, epsilon, gap, beta):
 
 
 def token_loss_slip(ratio, advantage, epsilon, gap, beta, slip):
-    """What a slip makes of `token_loss`: "clip", "unclipped", "sign" or "k1"."""
-    clipped = min(max(ratio, 1 - epsilon), 1 + epsilon)
+    """What a slip makes of `token_loss`: "sign" subtracts the KL, "k1" takes −gap for k3."""
+    right = token_loss(ratio, advantage, epsilon, gap, 0.0)
     k3 = math.exp(gap) - gap - 1
-    right = min(ratio * advantage, clipped * advantage)
-    if slip == "sign":
-        return -right - beta * k3
-    if slip == "k1":
-        return -right - beta * gap
-    return -(clipped if slip == "clip" else ratio) * advantage + beta * k3
+    return right - beta * (k3 if slip == "sign" else gap)
 
 
 def token_loss_ambiguous(ratio, advantage, epsilon, gap):
