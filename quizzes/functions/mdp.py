@@ -159,3 +159,8 @@ def sampler_weight_inverse(gap: float, temperature: float) -> float:
 def no_weight(gap: float, temperature: float) -> float:
     """The weight for somebody who compares the trainer with itself."""
     return 1.0
+
+
+def digits_of_power(base: int, exponent: int) -> int:
+    """How many decimal digits base^exponent has."""
+    return len(str(base**exponent))
