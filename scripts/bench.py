@@ -4,16 +4,19 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pexpect
 from rich.console import Console
 from rich.table import Table
 
 from rlgrade.courses import find_course
+from rlgrade.judge.bank import Bank
 from rlgrade.judge.calls import Link
-from rlgrade.judge.grading import grade
+from rlgrade.judge.grading import Settings, grade
 from rlgrade.judge.server import Server
 
 ROUNDS = 15
@@ -83,6 +86,37 @@ def warm(table: Table) -> None:
         workers(table, server)
 
 
+def saves(table: Table) -> None:
+    """From a save in watch mode to the verdict on the screen, beside a warm check of the same."""
+    exercise = find_course().find("ex05")
+    texts = {
+        "right": exercise.solution.read_text(),
+        "wrong": exercise.mistaken_source(exercise.mistakes[0]),
+    }
+    with Server() as server, tempfile.TemporaryDirectory() as folder:
+        subprocess.run([COMMAND, "init", folder], check=True, stdout=subprocess.DEVNULL)
+        file = Path(folder) / exercise.id / exercise.file
+        child = pexpect.spawn(COMMAND, ["watch", "ex05"], cwd=folder, timeout=60)
+        child.expect("x quit")
+        bank = Bank(exercise, server)
+        for name, text in texts.items():
+
+            def save(text: str = text) -> None:
+                file.write_text(f"{text}\n# {time.perf_counter()}\n")
+                child.expect(" points")
+
+            def check(text: str = text) -> None:
+                settings = Settings(explained=1)
+                grade(exercise, text.encode(), server, 0, bank=bank, settings=settings)
+                child.expect("x quit")
+
+            times = side_by_side(ROUNDS, {"save": save, "check": check})
+            ratio = f"{times['save'] / times['check']:.2f} x a warm check"
+            row(table, f"save to verdict, ex05 {name}", times["save"], ratio, "300 ms")
+        child.send("x")
+        child.expect(pexpect.EOF)
+
+
 def workers(table: Table, server: Server) -> None:
     def fork() -> Link:
         return Link(server, "empty.py", "x = 1\n", 10.0).load()
@@ -120,6 +154,7 @@ def main() -> None:
         table.add_column(heading, justify="left" if heading == "what" else "right")
     commands(table)
     warm(table)
+    saves(table)
     console = Console(width=100)
     console.print(f"{ROUNDS} rounds, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     console.print(table)
