@@ -186,7 +186,7 @@ def _order(instance: Instance, answer: str) -> Marked:
     wanted = [block.text for block in item.blocks]
     if given == wanted:
         return RIGHT
-    score = _common(wanted, given) / max(len(wanted), len(given))
+    score = common_subsequence(wanted, given) / max(len(wanted), len(given))
     return _wrong(_first_wrong_step(item, given, wanted), score=score)
 
 
@@ -203,7 +203,7 @@ def _first_wrong_step(item: schema.Order, given: list[str], wanted: list[str]) -
     return f"the first {same} are right; look at number {same + 1}" if same else "the first is not"
 
 
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
+def common_subsequence(one: Sequence[str], other: Sequence[str]) -> int:
     """The length of the longest common subsequence."""
     row = [0] * (len(other) + 1)
     for left in one:

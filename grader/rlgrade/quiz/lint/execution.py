@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from rlgrade.outcome import UsageError
 from rlgrade.quiz import schema
@@ -108,7 +109,8 @@ class SnippetRun:
     def check(self, items: list[schema.Item]) -> list[tuple[schema.Item, Steps, str, str]]:
         """What is wrong with the code of these items; each snippet runs in two processes."""
         spans = [(item, self._add(item)) for item in items]
-        first, second = self.run(self.snippets), self.run(self.snippets)
+        with ThreadPoolExecutor(2) as pool:
+            first, second = pool.map(self.run, (self.snippets, self.snippets))
         return [
             (item, *found)
             for item, span in spans
