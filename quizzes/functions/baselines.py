@@ -258,4 +258,4 @@ def equal_precision(samples: float, variance: float, other_variance: float) -> f
 def rescaled_noise(variance: float, factor: float, other: float) -> list[str]:
     """The id of how a variance compares with another once the factor in its mean is undone."""
     ratio = variance / factor**2 / other
-    return ["same" if abs(ratio - 1) < 0.05 else "different"]
+    return ["larger" if 1.15 < ratio < 1.25 else "other"]
