@@ -68,6 +68,22 @@ def start_options(beta, options):
     ]
 
 
+def kl_at_optimum(beta, win):
+    """KL to a uniform reference over two answers, one of which wins with probability `win`."""
+    p = sigmoid(math.log(win / (1 - win)) / beta)
+    return p * math.log(2 * p) + (1 - p) * math.log(2 * (1 - p))
+
+
+def kl_order_options(win, options):
+    """The ids of the rankings of β by the KL at the optimum, largest first."""
+    found = []
+    for name, betas in options.items():
+        kls = [kl_at_optimum(beta, win) for beta in betas]
+        if kls == sorted(kls, reverse=True):
+            found.append(name)
+    return found
+
+
 def needed_gap(beta, m):
     """The difference of log-ratios, in nats, that makes the margin m."""
     return m / beta
