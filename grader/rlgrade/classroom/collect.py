@@ -172,7 +172,7 @@ def _opened(entry: Entry, bundle: Bundle, collection: Collection) -> list[Entry]
 def _take(bundle: Bundle, exercises: Sequence[Exercise], collection: Collection) -> None:
     """Add what the bundle has for each exercise."""
     for exercise in exercises:
-        best = _best_file(bundle.entries, exercise, alone=len(exercises) == 1)
+        best = best_file(bundle.entries, exercise, alone=len(exercises) == 1)
         if best is None:
             continue
         shown = clean(f"{bundle.path}: {best.path}")
@@ -190,7 +190,7 @@ def _take(bundle: Bundle, exercises: Sequence[Exercise], collection: Collection)
             )
 
 
-def _best_file(entries: list[Entry], exercise: Exercise, *, alone: bool) -> Entry | None:
+def best_file(entries: list[Entry], exercise: Exercise, *, alone: bool) -> Entry | None:
     """The file in the exercise's own folder, else the one of its name that lies nearest the top."""
     ranked = []
     for entry in entries:

@@ -25,19 +25,21 @@ def is_broken(report: Report) -> bool:
 
 def gradescope(reports: list[Report], reveal: Reveal, visibility: str = "visible") -> Report:
     """What `/autograder/results/results.json` holds."""
-    if not reports or any(is_broken(report) for report in reports):
-        return {"output": FAULT, "output_format": "text", "visibility": "visible", "tests": []}
+    if any(is_broken(report) for report in reports):
+        return {"output": FAULT, "output_format": "text"}
     tests = []
     for report in reports:
+        shares = _shares(report, 100)
         for number, check in enumerate(report["checks"], start=1):
+            score, most = shares[number - 1]
             passed = check["outcome"] == Outcome.PASS.value
             tests.append(
                 {
                     "name": f"{report['exercise']}: {check['promise']}",
                     "name_format": "text",
                     "number": f"{_number(report)}.{number}",
-                    "score": round(check["points"], 4),
-                    "max_score": round(check["max_points"], 4),
+                    "score": score,
+                    "max_score": most,
                     "status": "passed" if passed else "failed",
                     "output": as_text(check, reveal),
                     "output_format": "text",
@@ -66,14 +68,14 @@ def github_classroom(report: Report, reveal: Reveal) -> Report:
         {
             "name": check["promise"],
             "status": _github_status(check["outcome"]),
-            "score": round(check["points"], 4),
+            "score": score,
             "message": as_text(check, reveal) or None,
             "test_code": check["check"],
             "filename": report["file"],
             "line_no": (check["line"] or 0) if reveal > Reveal.PROMISE else 0,
             "duration": 0,
         }
-        for check in report["checks"]
+        for check, (score, _) in zip(report["checks"], _shares(report, 64), strict=True)
     ]
     status = "error" if broken else "pass" if report["passed"] else "fail"
     message = FAULT if broken else None
@@ -81,9 +83,16 @@ def github_classroom(report: Report, reveal: Reveal) -> Report:
     return {"version": 1, "status": status, "max_score": most, "message": message, "tests": tests}
 
 
-def github_output(report: Report, reveal: Reveal) -> str:
+def github_nothing(file: str, most: float, reason: str, status: str) -> Report:
+    """The same where there is nothing to grade, or the grader could not."""
+    test = {"name": file, "status": status, "score": 0, "message": reason, "test_code": ""}
+    test |= {"filename": file, "line_no": 0, "duration": 0}
+    return {"version": 1, "status": status, "max_score": most, "message": reason, "tests": [test]}
+
+
+def github_output(result: Report) -> str:
     """The line that a step appends to the file named in GITHUB_OUTPUT."""
-    compact = json.dumps(github_classroom(report, reveal), separators=(",", ":"))
+    compact = json.dumps(result, separators=(",", ":"))
     return f"result={base64.b64encode(compact.encode()).decode()}\n"
 
 
@@ -121,6 +130,20 @@ def _prairielearn(report: Report, reveal: Reveal) -> Report:
         "output": "",
         "tests": tests,
     }
+
+
+def _shares(report: Report, parts: int) -> list[tuple[float, float]]:
+    """Score and most of each check, in parts of a point, such that they add up to the whole.
+
+    Three checks of a point have 0.33, 0.34 and 0.33: a full score is full. Sums of 64ths are exact.
+    """
+    shares, reached = [], 0.0
+    for check in report["checks"]:
+        before, reached = round(reached * parts), reached + check["max_points"]
+        most = (round(reached * parts) - before) / parts
+        part = check["points"] / check["max_points"] if check["max_points"] else 0.0
+        shares.append((round(most * part * parts) / parts, most))
+    return shares
 
 
 def _github_status(outcome: str) -> str:

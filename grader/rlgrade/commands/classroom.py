@@ -19,7 +19,10 @@ REVEALS = ("promise", "counterexample", "diagnosis", "solution")
 FORMATS = ("canvas", "moodle", "nbgrader", "jsonl", "junit", "gradescope")
 
 
-@click.group(name="class", cls=Commands)
+ELSEWHERE = {"handout": "class_give", "bundle": "class_give", "autograde": "class_give"}
+
+
+@click.group(name="class", cls=Commands, elsewhere=ELSEWHERE)
 def classroom() -> None:
     """Grade a class: hand out, grade, export, regrade."""
 
