@@ -384,6 +384,19 @@ def test_a_fixed_order_shows_where_the_key_stands():
     assert not found["places even, displayed: p"].passed
 
 
+def test_claims_are_not_all_of_one_verdict():
+    item = Bank(QUIZZES, ["ex01_sums"]).find("kinds.claim.even").item
+    verdicts = {
+        verdict: [msgspec.structs.replace(item, verdict=verdict, conditions=[])] * 4
+        for verdict in ("true", "false", "conditional")
+    }
+    fair = [claim for claims in verdicts.values() for claim in claims]
+    assert figures(fair)["one verdict for all claims"].passed
+    biased = figures([*fair, *verdicts["false"]])["one verdict for all claims"]
+    assert (biased.passed, biased.figure) == (False, ".500")
+    assert biased.detail == "8 false, 4 true, 4 conditional"
+
+
 def test_gates_of_content_fail_on_a_bank_without_it():
     found = figures(singles(questions(40), bloom="remember"))
     for name in (

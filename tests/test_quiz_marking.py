@@ -146,6 +146,13 @@ def test_numeric():
     assert mark(instance, "1000").message == ""
 
 
+def test_a_fraction_where_percent_are_wanted_is_told():
+    item = msgspec.structs.replace(BANK.find("kinds.numeric.sum").item, unit="%")
+    instance = draw(item, 2, BANK.functions)
+    assert mark(instance, f"{instance.value} %").right
+    assert "in percent" in mark(instance, str(instance.value / 100)).message
+
+
 def test_numeric_tolerance_is_exact_at_its_edge():
     instance = drawn("numeric.drawn")
     assert mark(instance, f"{instance.value + 0.0009:.6f}").right
@@ -418,6 +425,16 @@ def test_arithmetic_cannot_be_made_slow(text):
     start = time.monotonic()
     assert not math.isfinite(value(parse(text), {}))
     assert time.monotonic() - start < 0.1
+
+
+def test_greek_names_are_names():
+    for name in ("λ", "\u00b5", "\u03bc", "β", "Â"):
+        assert value(parse(f"2*{name}", {name}), {name: 3.0}) == 6
+
+
+def test_python_warns_nobody_of_what_is_refused():
+    with pytest.raises(ArithmeticProblem):
+        parse("1or 2")
 
 
 def test_arithmetic_has_no_value_where_it_has_none():

@@ -11,6 +11,8 @@ from __future__ import annotations
 import ast
 import math
 import operator
+import unicodedata
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 
 LONGEST = 400
@@ -56,19 +58,21 @@ def parse(text: str, names: Iterable[str] = ()) -> ast.expr:
     if len(text) > LONGEST:
         raise ArithmeticProblem(f"it is longer than {LONGEST} characters")
     try:
-        tree = ast.parse(_plain(text), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Python's, about `1or 2`; it is refused below
+            tree = ast.parse(_plain(text), mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise ArithmeticProblem(
             f"{text.strip()!r} is no arithmetic; write it like exp(-x) * (1 - y**2) / 3"
         ) from None
-    _check(tree, set(names), 0)
+    _check(tree, {_python_name(name) for name in names}, 0)
     return tree
 
 
 def value(tree: ast.expr, variables: Mapping[str, float]) -> float:
     """The value of a parsed expression; nan where it has none, such as 1/0 or log(-1)."""
     try:
-        return float(_value(tree, variables))
+        return float(_value(tree, {_python_name(name): x for name, x in variables.items()}))
     except (ArithmeticError, ValueError):
         return math.nan
 
@@ -85,6 +89,11 @@ def number(text: str) -> float:
     if not math.isfinite(found):
         raise ArithmeticProblem(f"{text.strip()!r} is not a finite number")
     return found
+
+
+def _python_name(name: str) -> str:
+    """The name as Python's parser has it, which makes one letter of the two signs for mu."""
+    return unicodedata.normalize("NFKC", name)
 
 
 def _plain(text: str) -> str:

@@ -127,13 +127,13 @@ def call(what: schema.Call, values: Mapping[str, Any], functions: Functions) -> 
 
 
 def shown(value: Any) -> str:
-    """A parameter as a learner reads it: `0.3`, `[1, 0.5]`."""
+    """A parameter as a learner reads it: `0.3`, `[1, −0.5]`."""
     if isinstance(value, bool) or not isinstance(value, int | float | list | tuple):
         return str(value)
     if isinstance(value, list | tuple):
         return "[" + ", ".join(shown(entry) for entry in value) + "]"
-    text = f"{value:.10g}"
-    return str(value) if isinstance(value, int) else text
+    text = str(value) if isinstance(value, int) else f"{value:.10g}"
+    return text.replace("-", "−", 1) if text.startswith("-") else text
 
 
 def fill(text: str, values: Mapping[str, Any]) -> str:

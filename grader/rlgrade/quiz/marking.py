@@ -159,6 +159,8 @@ def _nearly(key: float, number: float, item: schema.Numeric) -> str:
     """What is said of a number that no known slip explains."""
     if within(key, -number, item):
         return "the size is right and the sign is not"
+    if item.unit.startswith("%") and within(key, 100 * number, item):
+        return "the answer is wanted in percent: 100 times as much"
     wide = item.abs + 10 * item.rel * abs(key)
     if abs(number - key) <= wide:
         return "it is close, but not within the tolerance; keep more digits on the way"

@@ -54,6 +54,7 @@ def gates(material: Material, syllabus: Syllabus | None) -> Iterator[Gate]:
     yield from _sizes(material)
     yield from _guessing(material.singles)
     yield from _positions(material.singles)
+    yield from _verdicts(material)
     yield from _words(material)
     yield from _levels(material)
     yield from _misconceptions(material)
@@ -121,6 +122,15 @@ def _positions(singles: Sequence[schema.Single]) -> Iterator[Gate]:
         middle = tails[len(tails) // 2]
         figure = f"{middle:.2f}"
         yield Gate(f"places even, {name}: p", figure, "> .01", middle > 0.01, ".84", "3e-186")
+
+
+def _verdicts(material: Material) -> Iterator[Gate]:
+    """Nobody may do well on claims by always saying false, which errata make the usual verdict."""
+    found = Counter(item.verdict for item in material.items if isinstance(item, schema.Claim))
+    share = max(found.values()) / found.total() if found else math.nan
+    counts = ", ".join(f"{count} {verdict}" for verdict, count in found.most_common())
+    passed = not share > 1 / 3 + 0.05
+    yield Gate("one verdict for all claims", _two(share), "<= .383", passed, "", "", counts)
 
 
 def _words(material: Material) -> Iterator[Gate]:
