@@ -125,7 +125,7 @@ class Printer:
         passed = sum(check.outcome is Outcome.PASS for check in report.checks)
         text = Text()
         text.append(f"{passed} of {len(report.checks)} checks passed", style="bold")
-        text.append(f"  {report.points:g} of {report.max_points:g} points")
+        text.append(f"  {round(report.points, 2):g} of {report.max_points:g} points")
         seconds = "" if self.blind else f"  {report.seconds:.2f} s"
         sandbox = f"  sandbox {report.sandbox}" if report.sandbox else ""
         text.append(f"{seconds}  seed {report.seed}{sandbox}", "dim")

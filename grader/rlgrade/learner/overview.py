@@ -79,7 +79,7 @@ def _chapter_line(chapter: ChapterState, width: int) -> str:
     full = BAR * chapter.passed // chapter.exercises
     bar = "█" * full + "░" * (BAR - full)
     count = f"{chapter.passed} of {chapter.exercises}"
-    points = f"{chapter.points:g} of {chapter.max_points:g} points"
+    points = f"{round(chapter.points, 2):g} of {chapter.max_points:g} points"
     given_up = f"  {chapter.gave_up} given up" if chapter.gave_up else ""
     return f"{chapter.title:<{width}}  {bar}  {count:>7}  {points}{given_up}"
 

@@ -18,7 +18,7 @@ def show_markdown(console: Console, text: str, encoding: str | None = None) -> N
     encoding = encoding or console.encoding
     console.print()
     if shows_unicode(encoding):
-        console.print(Markdown(text), width=min(console.width, READING_WIDTH))
+        console.print(Markdown(text, code_theme="ansi_dark"), width=min(console.width, READING_WIDTH))
     else:
         console.print(fitted(text, encoding), soft_wrap=True)
 
