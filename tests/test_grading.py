@@ -1,9 +1,14 @@
 """The engine as a whole, on the fixture course: outcomes, seeds, needs, diagnosis."""
 
+import time
+from pathlib import Path
+
 import pytest
 
+from rlgrade.judge.calls import Link, Submission
 from rlgrade.judge.cases import same_value
-from rlgrade.outcome import ExitCode, Outcome
+from rlgrade.judge.server import Server
+from rlgrade.outcome import ExitCode, GraderError, Outcome
 from rlgrade.report import as_plain
 
 
@@ -199,3 +204,16 @@ def test_many_workers_can_be_asked_for_at_once(server):
     finally:
         for link in links:
             link.close()
+
+
+def test_a_process_that_the_system_refuses_is_our_fault_and_the_next_one_is_served() -> None:
+    with Server() as server:
+        server.wait_until_ready()
+        Path(server.scratch).rmdir()  # a worker's folder cannot be made, as on a full disk
+        with pytest.raises(GraderError, match="refuses another process"):
+            Link(server, "a.py", "", 5.0).load()
+        Path(server.scratch).mkdir()
+        link = Link(server, "a.py", "def f():\n    return 3\n", 5.0).load()
+        link.deadline = time.monotonic() + 5.0
+        assert Submission(link).f() == 3
+        link.close()

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -74,6 +74,7 @@ class Server:
         self._forgotten: set[int] = set()
         self._failure = ""
         self._without_pid: deque[Worker] = deque()
+        self.on_wait: Callable[[], None] = lambda: None  # several times a second; may raise
         self.process = self._start(theirs)
 
     def _start(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
@@ -130,9 +131,15 @@ class Server:
             self._read(START_SECONDS)
 
     def pid_of(self, worker: Worker) -> int:
-        """The process id of a worker that was asked for."""
-        while worker.known_pid is None:
+        """The process id of a worker that was asked for.
+
+        Raises:
+            GraderError: the system gave no process for it.
+        """
+        while worker.known_pid is None and not worker.refused:
             self._read(START_SECONDS)
+        if worker.known_pid is None:
+            raise GraderError(f"the system refuses another process: {worker.refused}")
         return worker.known_pid
 
     def exit_of(self, pid: int, seconds: float) -> Exit | None:
@@ -184,6 +191,8 @@ class Server:
         if "forked" in event:  # an exit under this process id is that of an earlier process
             self._exited.pop(event["forked"], None)
             self._without_pid.popleft().known_pid = event["forked"]
+        if "refused" in event:
+            self._without_pid.popleft().refused = event["refused"]
         self._ready = True
 
     def _why_not(self) -> str:
@@ -224,6 +233,7 @@ class Worker:
     def __init__(self, server: Server, channel: socket.socket, output: socket.socket) -> None:
         self.server = server
         self.known_pid: int | None = None
+        self.refused = ""  # why there is no process
         self.channel = channel
         self.output = output
         self.gone: WorkerGone | None = None  # why it was ended, once it was
@@ -284,6 +294,7 @@ class Worker:
         if time.monotonic() >= self._next_watch:  # a worker that prints is watched too
             self._next_watch = time.monotonic() + WATCH_SECONDS
             self._watch()
+            self.server.on_wait()
         for key, events in ready:
             if key.fileobj is self.output:
                 self._read_output()

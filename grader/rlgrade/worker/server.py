@@ -4,8 +4,8 @@ Run as a script, isolated from the environment, by `rlgrade.judge.server`. It ho
 solution and no submission: a fork copies memory.
 
 On the control socket a request is one byte with two descriptors attached, the worker's channel and
-its output; the answers are lines of JSON: {"ready": pid}, {"forked": pid}, {"exited": pid,
-"status": wait status, "cpu_seconds": used}. When the control socket closes, every worker is killed.
+its output; the answers are lines of JSON: {"ready": pid}, {"forked": pid}, {"refused": why} where
+the system gives no process, {"exited": pid, "status": wait status, "cpu_seconds": used}. When the control socket closes, every worker is killed.
 """
 
 from __future__ import annotations
@@ -110,14 +110,19 @@ class _Server:
         channel, output = descriptors
         self.forked += 1
         scratch = f"{self.scratch}/{self.forked}"
-        Path(scratch).mkdir(0o700)
-        pid = os.fork()
+        try:
+            Path(scratch).mkdir(0o700)
+            pid = os.fork()
+        except OSError as error:  # no process, no space: the next request may fare better
+            pid = None
+            _tell(self.control, {"refused": str(error)})
         if pid == 0:
             self.become_worker(channel, output, scratch)
         os.close(channel)
         os.close(output)
-        self.workers[pid] = scratch
-        _tell(self.control, {"forked": pid})
+        if pid is not None:
+            self.workers[pid] = scratch
+            _tell(self.control, {"forked": pid})
         return True
 
     def become_worker(self, channel: int, output: int, scratch: str) -> None:
@@ -156,7 +161,10 @@ class _Server:
         try:
             os.rmdir(scratch)  # noqa: PTH106
         except OSError:
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError:  # all of it goes when the server ends
+                return
             if pid == 0:
                 try:
                     self.remove(scratch)
