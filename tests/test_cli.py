@@ -237,12 +237,8 @@ def test_a_killed_judge_leaves_no_process(solved):
 
 
 def test_the_stored_help_is_what_click_prints():
-    from click.testing import CliRunner
-
-    from rlgrade.cli import cli
-
-    printed = CliRunner().invoke(cli, ["--help"], prog_name="rlgrade", env={"COLUMNS": "80"})
-    assert printed.output == (ROOT / "grader" / "rlgrade" / "help.txt").read_text()
+    printed = rlgrade("--help", COLUMNS="80").stdout  # CliRunner is two columns wider
+    assert printed == (ROOT / "grader" / "rlgrade" / "help.txt").read_text()
 
 
 def test_the_quick_list_is_what_click_prints():

@@ -12,7 +12,6 @@ import pytest
 from test_cli import COURSE, RLGRADE, alive, children_of, rlgrade
 from test_learner import saved
 
-from rlgrade.live import progress_line, sparkline
 from rlgrade.watch.saved import GONE_SECONDS, SavedFile
 
 PATIENCE = 60.0  # seconds; the machine may be busy
@@ -36,6 +35,7 @@ class Learner:
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.workspace = workspace
+        self.raw = b""
 
     @property
     def sees(self):
@@ -46,7 +46,9 @@ class Learner:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             try:
-                self.stream.feed(self.child.read_nonblocking(1 << 16, 0.02))
+                data = self.child.read_nonblocking(1 << 16, 0.02)
+                self.raw += data
+                self.stream.feed(data)
             except pexpect.TIMEOUT:
                 pass
             except pexpect.EOF:
@@ -199,6 +201,19 @@ def test_accidents(sits_down, workspace):
     assert not any(alive(each) for each in family)
 
 
+def test_a_stub_does_not_hide_what_is_wrong_with_what_is_written(sits_down, workspace):
+    body = SOLUTION.partition("# BEGIN SOLUTION")[2].partition("# END SOLUTION")[0]
+    learner = sits_down("watch", "ex01")
+    learner.waits_for("scale is not written yet", KEYS)
+    text = SOLUTION.replace(body, "\n    raise NotImplementedError\n    ", 1)
+    learner.saves(text.replace("torch.sum(rewards)", "torch.sum(rewards) + 1"))
+    learner.waits_for("total", "should be", KEYS, without=["not written"])
+    assert learner.leaves() == 0
+    done = rlgrade("check", "ex01", cwd=workspace)
+    assert done.stdout.count("not written yet") == 1
+    assert done.stdout.count("smallest case") == 1
+
+
 def test_what_asks_first(sits_down, workspace):
     learner = sits_down()
     learner.waits_for("scale is not written yet", KEYS)
@@ -251,9 +266,20 @@ def test_a_save_during_a_check_begins_it_anew(sits_down, workspace):
     learner.waits_for("5 of 7 checks passed", KEYS)
     assert saved(workspace)["exercises"]["ex01_scale"]["attempts"] == 2
 
-    learner.saves(slow)
-    learner.waits_for("so far")
-    assert learner.leaves() == 0  # no need to wait for the check
+    loop = SOLUTION.replace("    scaled_re", "    while True: pass\n    scaled_re", 1)
+    learner.saves(loop)
+    learner.waits_for("Checking", without=[KEYS, "checks passed"])
+    learner.look(0.5)
+    learner.saves(SOLUTION)
+    learner.waits_for("7 of 7 checks passed", KEYS)
+    assert b"took too long" not in learner.raw  # it did not wait for the end of the loop
+    learner.saves(WRONG)
+    learner.waits_for("5 of 7 checks passed", "smallest case", KEYS)
+
+    learner.saves(loop)
+    learner.waits_for("Checking", without=[KEYS, "checks passed"])
+    assert learner.leaves() == 0
+    assert b"took too long" not in learner.raw
 
 
 def test_ctrl_c_leaves_the_terminal_as_it_was_and_no_process(sits_down):
@@ -310,24 +336,3 @@ def test_each_save_is_told_once_and_a_file_that_is_gone_after_a_moment(tmp_path)
     assert not file.was_saved()
     clock[0] += GONE_SECONDS * 1.1
     assert file.was_saved()
-
-
-def test_the_progress_of_a_training_is_one_line(course):
-    from rlgrade.author.declare import Check
-    from rlgrade.author.training import Curve, Goal, Training
-    from rlgrade.judge.training import Verdict
-    from rlgrade.outcome import Outcome
-
-    goal = Goal(score=100.0, null=20.0, unit="mean return", budget=1000)
-    training = Training(lambda submission, attempt: None, goal)
-    curve = Curve(seed=1)
-    for step, score in ((100, 20.0), (200, 60.0), (300, 120.0)):
-        curve.add(step, score, {})
-    verdict = Verdict(training, "cpu", Outcome.UNCERTAIN, "", [curve])
-    check = Check("learns", "learns to balance", None, training, None, 60.0, 1)
-    line = progress_line(check, verdict, 4.2)
-    assert line == (
-        "... ▁▅█  30%  mean return 120, goal 100  attempt 1 of 3  4 s  learns to balance"
-    )
-    assert sparkline([float("nan")], 0.0, 1.0) == "x"
-    assert len(sparkline([0.0] * 1000, 0.0, 1.0)) <= 24

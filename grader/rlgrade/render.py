@@ -9,7 +9,7 @@ from rich.text import Text
 
 from rlgrade.outcome import Outcome
 from rlgrade.plain import fitted, shows_unicode
-from rlgrade.report import CheckResult, Report
+from rlgrade.report import CheckResult, Report, is_unwritten
 from rlgrade.sparkline import sparkline
 
 SIGNS = {
@@ -35,6 +35,7 @@ class Printer:
         self.verbose = verbose
         self.blind = blind
         self.explained = False
+        self.unwritten: list[str] = []  # what was said of functions that are still as in the stub
         self.showing = False  # a line of progress that the next one replaces
         self.running: tuple[str, dict[str, Any]] | None = None  # the training check under way
         self.ascii = not shows_unicode(console.encoding)
@@ -60,6 +61,11 @@ class Printer:
         if result.outcome is Outcome.PASS:
             return
         if result.outcome is Outcome.SKIPPED or (self.explained and not self.verbose):
+            return
+        if is_unwritten(result) and not (self.verbose or self.blind):  # what is written comes first
+            if result.message not in self.unwritten:
+                self.print(Text(f"  {result.message}", style="bold"), hang=2)
+            self.unwritten.append(result.message)
             return
         self.explained = True
         self._explain(result, replay)

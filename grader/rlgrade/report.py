@@ -79,6 +79,14 @@ class Report:
         return ExitCode.BROKEN if wrong == {Outcome.BROKEN} else ExitCode.NOT_YET
 
 
+UNWRITTEN = "is not written yet"
+
+
+def is_unwritten(result: CheckResult) -> bool:
+    """Whether a check failed only because a function is still as in the stub."""
+    return result.outcome is Outcome.ERROR and result.message.endswith(UNWRITTEN)
+
+
 def harmless(text: str) -> str:
     """Text of a learner's making without what a terminal or a reader's eye would obey.
 

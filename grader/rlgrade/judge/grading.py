@@ -27,7 +27,7 @@ from rlgrade.judge.server import Server, WorkerGone
 from rlgrade.judge.source import MAX_SHOWN, Source, parse_source
 from rlgrade.judge.training import Verdict, run_training
 from rlgrade.outcome import GraderError, Outcome, UsageError
-from rlgrade.report import CheckResult, Evidence, Report, harmless
+from rlgrade.report import UNWRITTEN, CheckResult, Evidence, Report, harmless
 from rlgrade.trainer.devices import chosen_device
 
 
@@ -364,7 +364,7 @@ class _Run:
     def verdict_on_exception(self, error: SubmissionRaised) -> tuple[Outcome, str, int | None]:
         line = error.frames[-1][0] if error.frames else self.source.line_of(error.function)
         if error.unwritten:
-            return Outcome.ERROR, f"{error.function} is not written yet", line
+            return Outcome.ERROR, f"{error.function} {UNWRITTEN}", line
         if not error.frames:
             fault = self.source.fault_in(error.function, self.model)
             if fault:

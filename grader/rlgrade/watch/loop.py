@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ from rlgrade.learner.hints import next_hint
 from rlgrade.learner.progress import Work, next_exercise
 from rlgrade.learner.reading import show_hint
 from rlgrade.learner.reset import reset_exercise
-from rlgrade.live import progress_line
 from rlgrade.outcome import GraderError, UsageError
 from rlgrade.watch.saved import POLL_SECONDS, SavedFile
 from rlgrade.watch.screen import Screen, Title
@@ -32,11 +30,11 @@ if TYPE_CHECKING:
 QUIT = ("x", END)
 
 
-class Superseded(Exception):
+class Superseded(BaseException):
     """The file was saved again while it was checked."""
 
 
-class Left(Exception):
+class Left(BaseException):
     """The key that quits was pressed while a check ran."""
 
 
@@ -113,6 +111,7 @@ class Watch:
                 on_result=self.show_result,
                 on_point=self.show_point,
                 on_restart=self.begin_screen,
+                on_wait=self.break_off,
             )
         except UsageError as error:
             gone = "" if self.target.path.exists() else "; r brings the stub back"
@@ -130,7 +129,6 @@ class Watch:
         exercises, progress = self.desk.course.exercises, self.desk.keeper.read()
         passed = sum(progress.has_passed(exercise) for exercise in exercises)
         title = Title(self.exercise, self.target.path, passed, len(exercises))
-        self.started = time.monotonic()
         self.screen.begin(title, verbose=self.verbose)
 
     def show_result(self, result: CheckResult) -> None:
@@ -141,8 +139,7 @@ class Watch:
     def show_point(self, check: Check, verdict: Verdict) -> None:
         """Show how far a training is, unless it is out of date."""
         self.break_off()
-        seconds = time.monotonic() - self.started
-        self.screen.live(progress_line(check, verdict, seconds))
+        self.screen.point(check.promise, verdict.as_plain())
 
     def break_off(self) -> None:
         """End the running check if the file was saved again or the learner leaves.

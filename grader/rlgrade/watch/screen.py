@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.style import Style
@@ -15,7 +16,7 @@ from rlgrade.learner.desk import short_path
 from rlgrade.outcome import Outcome
 from rlgrade.plain import fitted
 from rlgrade.render import Printer, make_console
-from rlgrade.report import CheckResult, Report
+from rlgrade.report import CheckResult, Report, is_unwritten
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,13 @@ class Screen:
         """What was answered."""
         self._console.print(answer)
 
+    def point(self, promise: str, training: dict[str, Any]) -> None:
+        """How far a training is."""
+        self.live("")
+        self._printer.progress(promise, training)
+
     def live(self, text: str) -> None:
-        """A line that the next one replaces: how far a training is. Nothing takes it away."""
+        """A line that the next one replaces; an empty text takes it away."""
         if not self._console.is_terminal or self._console.is_dumb_terminal:
             return
         if text or self._live:
@@ -144,20 +150,27 @@ class Screen:
         self._print(Text("Checking ").append(short_path(title.file), style=link))
 
     def _draw_result(self, result: CheckResult, replay: str) -> None:
-        """The first failure; what comes later is counted. Everything, where all is wanted."""
-        if not self.verbose and result.outcome is Outcome.PASS:
-            return
-        if not self.verbose and (self._printer.explained or result.outcome is Outcome.SKIPPED):
-            self._left_out += 1
-            return
-        self.live("")
-        self._printer.result(result, replay)
+        """The first failure of what is written; the others are counted. With `verbose`, all."""
+        if self.verbose:
+            self.live("")
+            self._printer.result(result, replay)
+        elif result.outcome is not Outcome.PASS:
+            shown = self._printer.explained or result.outcome is Outcome.SKIPPED
+            if shown or is_unwritten(result):
+                self._left_out += 1
+            else:
+                self.live("")
+                self._printer.result(result, replay)
 
     def _draw_end(self) -> None:
         report = self._report
         assert report is not None
+        unwritten = [each for each in self._results if is_unwritten(each[0])]
+        if unwritten and not self._printer.explained and not self.verbose:
+            self._left_out -= 1
+            self._printer.result(*unwritten[0])
         if self._left_out:
-            self._say(f"  and {self._left_out} more, broken or waiting for it; v shows all", "dim")
+            self._say(f"  and {self._left_out} more do not pass; v shows all", "dim")
         self._printer.summary(report, "h gives a hint")
         if report.passed:
             self._say(

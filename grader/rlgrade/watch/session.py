@@ -44,6 +44,7 @@ class Session:
         on_result: Callable[[CheckResult], None],
         on_point: Callable[[Check, Verdict], None],
         on_restart: Callable[[], None],
+        on_wait: Callable[[], None],
     ) -> Report:
         """The report on one submission.
 
@@ -54,6 +55,9 @@ class Session:
             on_result: is told of each check as it ends.
             on_point: is told of each new point of a learning curve.
             on_restart: is told when the server had died: what was told so far comes again.
+            on_wait: is called several times a second while the submission works.
+
+        What `on_result`, `on_point` and `on_wait` raise ends the check, if it is no `Exception`.
 
         Raises:
             GraderError: the server has died twice, or the checks cannot be loaded.
@@ -61,7 +65,16 @@ class Session:
         """
         settings = Settings() if verbose else Settings(explained=1)
 
+        def wait() -> None:
+            try:
+                on_wait()
+            except BaseException:  # one of our workers may have been in the middle of an answer
+                self._bank(exercise).close()
+                del self._banks[exercise.id]
+                raise
+
         def once() -> Report:
+            self._server.on_wait = wait
             return grade(
                 exercise,
                 data,
@@ -85,6 +98,7 @@ class Session:
     def prepare(self, exercise: Exercise) -> None:
         """Load now what the next first failure would have to wait for."""
         try:
+            self._server.on_wait = lambda: None
             self._bank(exercise).prepare()
         except GraderError:
             self._restart()
