@@ -14,7 +14,14 @@ from rlgrade.quiz.answers import LETTERS, AnswerError
 from rlgrade.quiz.arithmetic import ArithmeticProblem, number, parse, value
 from rlgrade.quiz.bank import Bank
 from rlgrade.quiz.drawing import draw
-from rlgrade.quiz.marking import mark, mark_blank, mark_open, same_output
+from rlgrade.quiz.marking import (
+    common_subsequence,
+    mark,
+    mark_blank,
+    mark_open,
+    same_output,
+    within,
+)
 from rlgrade.quiz.patching import PatchError, patched
 from rlgrade.quiz.snippets import Snippet, printed, run_snippets
 
@@ -146,6 +153,20 @@ def test_numeric():
     assert mark(instance, "1000").message == ""
 
 
+def test_tolerance_is_relative_to_the_size_of_the_key():
+    item = BANK.find("kinds.numeric.sum").item
+    assert within(-1000.0, -1000.9, item)
+    assert not within(-1000.0, -1001.2, item)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "length"),
+    [("abcd", "acbd", 3), ("aab", "ab", 2), ("ab", "aab", 2), ("abab", "baba", 3), ("", "a", 0)],
+)
+def test_the_longest_common_subsequence(one, other, length):
+    assert common_subsequence(one, other) == length
+
+
 def test_a_fraction_where_percent_are_wanted_is_told():
     item = msgspec.structs.replace(BANK.find("kinds.numeric.sum").item, unit="%")
     instance = draw(item, 2, BANK.functions)
@@ -273,7 +294,9 @@ def test_an_expression_is_right_in_any_form(answer):
     assert mark_blank(drawn("derive.square"), 0, answer).right
 
 
-@pytest.mark.parametrize("answer", ["x**2 + y**2", "x^2+2*x*y+y^2+0.0001", "0", "log(x)", "1/0"])
+@pytest.mark.parametrize(
+    "answer", ["x**2 + y**2", "x^2+2*x*y+y^2+0.0001", "1.0005*(x+y)^2", "0", "log(x)", "1/0"]
+)
 def test_an_expression_that_differs_is_wrong(answer):
     marked = mark_blank(drawn("derive.square"), 0, answer)
     assert not marked.right
@@ -453,14 +476,16 @@ def test_snippets_are_run_apart_and_in_time():
             Snippet("import sys; sys.exit(2)"),
             Snippet("import numpy as np; print(np.arange(3))"),
             Snippet("import sys; print('noise', file=sys.stderr)"),
+            Snippet("import sys; print([p for p in sys.path if 'quiz' in p])"),
         ]
     )
-    assert [one.stage for one in ran] == ["", "test", "code", "time", "died", "code", "", ""]
+    assert [one.stage for one in ran] == ["", "test", "code", "time", "died", "code", "", "", ""]
     assert [one.output for one in ran[:2]] == ["1\n", "False\n"]
     assert ran[1].error == "AssertionError: so it is"
     assert ran[2].kind == "ZeroDivisionError"
     assert ran[6].output == "[0 1 2]\n"
     assert ran[7].output == ""
+    assert ran[8].output == "[]\n"
 
 
 def test_a_snippet_that_fails_is_our_fault():

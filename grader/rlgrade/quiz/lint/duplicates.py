@@ -20,7 +20,7 @@ def duplicates(items: Sequence[schema.Item]) -> Iterator[tuple[int, int, str]]:
     Nearly: at least 60 % of their five-letter pieces in common, and 92 of 100 by their words.
     """
     texts = [_text(item) for item in items]
-    for n, m, share in _sharing(texts):
+    for n, m, share in sharing(texts):
         if texts[n] == texts[m]:
             yield n, m, "asks the same as"
         elif token_set_ratio(texts[n], texts[m]) >= ALIKE:
@@ -44,7 +44,7 @@ def _text(item: schema.Item) -> str:
     return normal("\n".join(parts))
 
 
-def _sharing(texts: Sequence[str]) -> Iterator[tuple[int, int, float]]:
+def sharing(texts: Sequence[str]) -> Iterator[tuple[int, int, float]]:
     """Pairs of texts that share enough pieces, and how much.
 
     Two sets with a Jaccard index of t have a piece in common among the rarest |x| - ceil(t |x|) + 1
