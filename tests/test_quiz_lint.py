@@ -360,8 +360,8 @@ def test_guessers_find_what_is_there():
 
 
 def test_the_learned_guesser_is_asked_about_what_it_has_not_seen():
-    """On 45 items eleven weights fit a third more than chance of pure noise."""
-    scores = [guessers.learned(questions(45, seed=seed)).score for seed in range(6)]
+    """On 25 items of pure noise the weights that were fitted to them score .34, on others .26."""
+    scores = [guessers.learned(questions(25, seed=seed)).score for seed in range(6)]
     assert np.mean(scores) < 0.31
 
 
