@@ -17,6 +17,7 @@ from rlgrade.courses import find_course
 from rlgrade.learner.hints import next_hint
 from rlgrade.learner.keeper import Keeper
 from rlgrade.learner.progress import (
+    Active,
     HintShown,
     Progress,
     Result,
@@ -24,6 +25,7 @@ from rlgrade.learner.progress import (
     current_exercise,
     next_exercise,
     streak,
+    upcoming_exercise,
 )
 from rlgrade.outcome import Outcome
 from rlgrade.plain import fitted
@@ -164,7 +166,22 @@ def test_next_waits_for_prerequisites_and_goes_round_what_was_given_up():
     for exercise in exercises:
         progress.of(exercise).passed = NOON
     assert next_exercise(exercises, progress) is None
+    assert upcoming_exercise(exercises, progress) is None
     assert current_exercise(exercises, progress) is exercises[-1]
+
+
+def test_who_begins_in_the_middle_goes_on_from_there():
+    exercises = find_course(ROOT).exercises
+    by_short = {exercise.short: exercise for exercise in exercises}
+    progress = Progress(active=Active("ex10_grpo", NOON))
+    assert upcoming_exercise(exercises, progress) is by_short["ex10"]
+    progress.of(by_short["ex10"]).passed = NOON
+    following = upcoming_exercise(exercises, progress)
+    assert following.metadata.prerequisites == ["ex10_grpo"]
+    for exercise in exercises:
+        if exercise.id > "ex10_grpo":
+            progress.of(exercise).passed = NOON
+    assert upcoming_exercise(exercises, progress) is by_short["ex01"]
 
 
 def test_where_nothing_can_be_kept_it_is_said_once(tmp_path, exercise, said):

@@ -312,7 +312,7 @@ def test_without_a_terminal_the_way_to_grade_once_is_told(workspace, course, arg
     done = rlgrade(*arguments, cwd=workspace, course=course)
     assert done.returncode == 2
     assert done.stderr == (
-        "rlgrade: watch mode needs a terminal, and this is none; `rlgrade check ex01` grades once\n"
+        "rlgrade: watch mode needs a terminal, and this is none; `rlgrade check` grades once\n"
     )
 
 

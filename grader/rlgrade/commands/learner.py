@@ -28,10 +28,10 @@ def watch(course: str | None, exercise: str | None, manual: bool, verbose: bool)
 def next_(course: str | None) -> None:
     """Say which exercise is next, and make it the current one."""
     from rlgrade.learner.desk import open_desk, short_path
-    from rlgrade.learner.progress import next_exercise
+    from rlgrade.learner.progress import upcoming_exercise
 
     desk = open_desk(course)
-    found = next_exercise(desk.course.exercises, desk.keeper.read())
+    found = upcoming_exercise(desk.course.exercises, desk.keeper.read())
     if found is None:
         click.echo("Nothing is left: every exercise is passed or given up.")
         return
@@ -125,9 +125,11 @@ def progress(course: str | None) -> None:
     from rlgrade.learner.desk import open_desk
     from rlgrade.learner.overview import overview
     from rlgrade.plain import say
+    from rlgrade.quiz.links import due_count
 
     desk = open_desk(course)
-    for line in overview(desk.course, desk.keeper.read(), desk.keeper.now().date(), None):
+    due = due_count(desk.workspace.state if desk.workspace is not None else None)
+    for line in overview(desk.course, desk.keeper.read(), desk.keeper.now().date(), due):
         say(line)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from rlgrade.courses import Course, Exercise
-from rlgrade.learner.progress import Progress, next_exercise, streak
+from rlgrade.learner.progress import Progress, streak, upcoming_exercise
 
 BAR = 20
 
@@ -46,7 +46,7 @@ def overview(course: Course, progress: Progress, today: date, quiz_due: int | No
     lines += ["", *_totals(chapters), _days(progress, today)]
     if quiz_due is not None:
         lines.append(f"quiz: {_many(quiz_due, 'card')} due; rlgrade quiz review")
-    following = next_exercise(course.exercises, progress)
+    following = upcoming_exercise(course.exercises, progress)
     if following is None:
         lines.append("next: nothing is left; rlgrade quiz, or teach it to somebody")
     else:

@@ -112,10 +112,21 @@ def next_exercise(
     return next(iter(behind or ready or left), None)
 
 
+def upcoming_exercise(exercises: Sequence[Exercise], progress: Progress) -> Exercise | None:
+    """What to do next: what is begun and not done, else what comes after it; None when all is."""
+    active = _active(exercises, progress)
+    if active is not None and not progress.is_done_with(active):
+        return active
+    return next_exercise(exercises, progress, after=active)
+
+
 def current_exercise(exercises: Sequence[Exercise], progress: Progress) -> Exercise | None:
     """The exercise of the last command, else the next one, else the last of the course."""
-    active = progress.active
-    for exercise in exercises:
-        if active is not None and exercise.id == active.exercise:
-            return exercise
-    return next_exercise(exercises, progress) or (exercises[-1] if exercises else None)
+    active = _active(exercises, progress)
+    following = next_exercise(exercises, progress)
+    return active or following or (exercises[-1] if exercises else None)
+
+
+def _active(exercises: Sequence[Exercise], progress: Progress) -> Exercise | None:
+    wanted = progress.active.exercise if progress.active is not None else None
+    return next((exercise for exercise in exercises if exercise.id == wanted), None)

@@ -14,7 +14,7 @@ from rlgrade.judge.source import parse_source, read_bytes
 from rlgrade.learner.desk import Desk, short_path
 from rlgrade.learner.hints import next_hint
 from rlgrade.learner.progress import Work, next_exercise
-from rlgrade.learner.reading import show_hint
+from rlgrade.learner.reading import show_hint, show_markdown
 from rlgrade.learner.reset import reset_exercise
 from rlgrade.outcome import GraderError, UsageError
 from rlgrade.watch.saved import POLL_SECONDS, SavedFile
@@ -211,14 +211,11 @@ class Watch:
 
     def readme(self) -> None:
         """The exercise's README, in the pager."""
-        from rlgrade.watch.reading import page_markdown
-
         path = self.target.path.with_name("README.md")
         if not path.is_file():
             path = self.exercise.shown / "README.md"
-        with self.terminal.whole_lines():
-            page_markdown(path.read_text(encoding="utf-8"))
-        self.screen.draw()
+        text = path.read_text(encoding="utf-8")
+        self.page(lambda console: show_markdown(console, text))
 
     def solution(self) -> None:
         """The solution beside the learner's own, after a pass or a confirmed give-up."""
@@ -228,10 +225,15 @@ class Watch:
         if not self.is_done() and not self.agrees(f"Give {short} up and see the solution?"):
             return
         self.desk.keeper.record_solution(self.exercise)
-        self.screen.keys(self.key_line())
-        self.screen.below(
-            lambda console: show_solution(console, self.exercise, self.target.path),
-        )
+        self.page(lambda console: show_solution(console, self.exercise, self.target.path))
+
+    def page(self, show: Callable[[Console], None]) -> None:
+        """Something long, in the pager."""
+        from rlgrade.watch.reading import page
+
+        with self.terminal.whole_lines():
+            page(show)
+        self.screen.keys(self.key_line())  # under it, where the pager leaves it on the screen
 
     def reset(self) -> None:
         """The stub in place of the learner's file, which is kept."""
@@ -254,7 +256,7 @@ class Watch:
 
         with self.terminal.whole_lines():
             run_command(self.desk.course.root, "quiz", "run")
-        self.screen.draw()
+        self.screen.again(self.key_line())
 
     def explain_all(self) -> None:
         """Explain every failure, or the first only."""

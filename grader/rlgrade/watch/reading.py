@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import io
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from rlgrade.learner.reading import show_markdown
 from rlgrade.render import make_console
 
 
-def page_markdown(text: str) -> None:
-    """Show Markdown in the pager; without one, print it."""
+def page(show: Callable[[Console], None]) -> None:
+    """Show something long in the pager; without one, print it."""
     real = make_console()
-    page = io.StringIO()
+    text = io.TextIOWrapper(io.BytesIO(), encoding=real.encoding, write_through=True)
     console = Console(
-        file=page,
+        file=text,
         force_terminal=True,
         width=real.width,
         color_system="standard" if real.color_system else None,
         no_color=real.no_color,
-        legacy_windows=False,
+        highlight=False,
+        emoji=False,
+        markup=False,
     )
-    show_markdown(console, text, real.encoding)
-    click.echo_via_pager(page.getvalue(), color=not real.no_color)
+    show(console)
+    text.seek(0)
+    flags = os.environ.get("LESS", "")
+    os.environ["LESS"] = flags if "R" in flags else f"{flags} -R"  # or colours come as codes
+    click.echo_via_pager(text.read(), color=True)
 
 
 def run_command(course: Path, *arguments: str) -> None:

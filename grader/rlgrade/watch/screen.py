@@ -72,9 +72,14 @@ class Screen:
         self._say(text, "bold")
 
     def keys(self, keys: Sequence[str]) -> None:
-        """Say which keys there are."""
+        """Say which keys there are, under all the rest."""
         self._keys = keys
         self._draw_keys()
+
+    def again(self, keys: Sequence[str]) -> None:
+        """Draw everything anew, after another program has had the terminal."""
+        self._keys = keys
+        self.draw()
 
     def below(self, show: Callable[[Console], None]) -> None:
         """Something that was asked for, under all the rest; the keys follow it."""

@@ -30,7 +30,7 @@ class Terminal:
         """
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise UsageError(
-                "watch mode needs a terminal, and this is none; `rlgrade check ex01` grades once"
+                "watch mode needs a terminal, and this is none; `rlgrade check` grades once"
             )
         self._number = sys.stdin.fileno()
         self._before = termios.tcgetattr(self._number)
