@@ -449,6 +449,13 @@ def test_completion_is_printed_for_each_shell(shell):
     assert "_RLGRADE_COMPLETE" in done.stdout
 
 
+@pytest.mark.parametrize("command", ["list", "--course . list", "progress"])
+def test_a_reader_that_has_seen_enough_is_no_fault(workspace, command):
+    asked = f"cd {COURSE}; {RLGRADE} {command} | true"
+    done = subprocess.run(["bash", "-c", asked], cwd=workspace, capture_output=True, text=True)
+    assert done.stderr == ""
+
+
 # init --update
 
 
@@ -512,8 +519,8 @@ def test_without_update_nothing_changes(moving):
 @pytest.mark.parametrize(
     ("text", "encoding", "shown"),
     [
-        ("λ → 1 ≤ é", "ascii", "lamda -> 1 <= e"),
-        ("λ → 1 ≤ é", "latin-1", "lamda -> 1 <= é"),
+        ("λ → 1 ≤ é", "ascii", "lambda -> 1 <= e"),
+        ("λ → 1 ≤ é", "latin-1", "lambda -> 1 <= é"),
         ("λ → 1 ≤ é", "UTF-8", "λ → 1 ≤ é"),
         ("✓ 中", "ascii", "[ok] ?"),
         ("γ²", None, "gamma2"),

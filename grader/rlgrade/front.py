@@ -14,7 +14,11 @@ def main() -> None:
     """Run the command line."""
     answer = None if "_RLGRADE_COMPLETE" in os.environ else quick_answer(sys.argv[1:])
     if answer is not None:
-        sys.stdout.write(answer)
+        try:
+            sys.stdout.write(answer)
+            sys.stdout.flush()
+        except BrokenPipeError:  # who read it has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     from rlgrade.cli import cli
 

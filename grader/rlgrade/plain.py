@@ -7,6 +7,7 @@ import unicodedata
 from typing import TextIO
 
 SPELLED = {
+    "λ": "lambda",
     "→": "->",
     "←": "<-",
     "⇒": "=>",

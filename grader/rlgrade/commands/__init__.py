@@ -42,6 +42,8 @@ class Commands(click.Group):
             context.exit(ExitCode.BROKEN)
         except (click.exceptions.Exit, click.ClickException, click.Abort, SystemExit):
             raise
+        except BrokenPipeError:  # who read our output has seen enough; click ends quietly
+            raise
         except Exception as error:
             import traceback
 

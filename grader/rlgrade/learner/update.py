@@ -95,8 +95,9 @@ def _updates(workspace: Workspace, now: datetime) -> Iterator[Updated]:
             yield updated
             if updated.change is Change.BESIDE and original is not None:
                 continue  # the learner's file still stands on the old one
-        original_path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(original_path, new)
+        if new != original:
+            original_path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(original_path, new)
 
 
 def _bring(
