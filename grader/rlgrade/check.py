@@ -80,8 +80,17 @@ def check_command(
             printer.interrupted()
             raise
         printer.summary(report, f"rlgrade hint {target.exercise.short}")
+        if report.passed and has_quiz(target.exercise):
+            printer.say(f"quiz: rlgrade quiz run {target.exercise.short}")
         keeper_of(target).record_check(target.exercise, report)
     return report.exit_code
+
+
+def has_quiz(exercise: Exercise) -> bool:
+    """Whether a quiz of the course belongs to this exercise."""
+    from rlgrade.quiz.links import topics_of_exercise
+
+    return bool(topics_of_exercise(exercise.course_root / "quizzes", exercise.id))
 
 
 def keeper_of(target: Target) -> Keeper:

@@ -1,17 +1,45 @@
-"""`rlgrade quiz`: the bank of questions."""
+"""`rlgrade quiz`: the bank of questions. Sessions are in `quiz_run.py`."""
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import click
 
 from rlgrade.commands import Commands
+from rlgrade.commands.quiz_options import session_options
+
+ELSEWHERE = {
+    "cram": "quiz_run",
+    "flag": "quiz_run",
+    "review": "quiz_run",
+    "run": "quiz_run",
+    "stats": "quiz_run",
+}
 
 
-@click.group(cls=Commands)
-def quiz() -> None:
-    """Questions whose every answer is explained."""
+@click.group(cls=Commands, elsewhere=ELSEWHERE, invoke_without_command=True)
+@session_options
+@click.pass_context
+def quiz(context: click.Context, /, **options: Any) -> None:
+    """Questions whose every answer is explained.
+
+    `rlgrade quiz` alone asks ten: what is due, and what is new in your chapter.
+    """
+    from rlgrade.outcome import UsageError
+
+    if context.invoked_subcommand is None:
+        from rlgrade.commands.quiz_run import session
+        from rlgrade.quiz.session import daily
+
+        session(context.obj, options, lambda table, wanted, manner: daily(table, wanted, manner))
+        return
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if source is click.core.ParameterSource.COMMANDLINE:
+            name = context.invoked_subcommand
+            raise UsageError(f"put {parameter.opts[0]} behind the command: rlgrade quiz {name} ...")
 
 
 @quiz.command()

@@ -3,10 +3,10 @@
 | kind | answer |
 |---|---|
 | single | a letter: `b` |
-| multi | letters: `a c` or `ac` |
+| multi | letters: `a c` or `ac`; or numbers: `1 3` |
 | numeric, estimate | a number or arithmetic: `0.35`, `7/20`, `exp(-1)` |
 | order | the letters of the blocks that belong, in order: `c a d` |
-| match | a letter for each left-hand side in turn: `b a c`, or `1b 2a 3c` |
+| match | a letter for each left-hand side in turn: `b a c`, or `1b 2a 3c`, or `a2 b1 c3` |
 | predict | what is printed, line by line |
 | bug | lines and a fix: `3 5 b` |
 | claim | `true`, `false`, or `if b` |
@@ -39,13 +39,21 @@ def letter(text: str, count: int) -> int:
 
 
 def letters(text: str, count: int, *, repeat: bool = False) -> list[int]:
-    """The indexes of several options, in the order typed."""
-    found = SEPARATORS.sub("", text).lower()
+    """The indexes of several options, in the order typed; their numbers will do: `3 1 2`."""
+    found = SEPARATORS.sub("", _lettered(text, count)).lower()
     if not found or any(sign not in LETTERS[:count] for sign in found):
         raise AnswerError(f"type letters from a to {LETTERS[count - 1]}, such as `a c`")
     if not repeat and len(set(found)) < len(found):
         raise AnswerError("you typed a letter twice")
     return [LETTERS.index(sign) for sign in found]
+
+
+def _lettered(text: str, count: int) -> str:
+    """The text with letters for numbers, where it is all numbers of options."""
+    words = SEPARATORS.sub(" ", text).split()
+    if words and all(w.isdecimal() and len(w) < 3 and 1 <= int(w) <= count for w in words):
+        return " ".join(LETTERS[int(word) - 1] for word in words)
+    return text
 
 
 def quantity(text: str, unit: str = "") -> float:
@@ -62,6 +70,8 @@ def quantity(text: str, unit: str = "") -> float:
 
 def matching(text: str, lefts: int, rights: int) -> list[int]:
     """For each left-hand side the index of its right-hand side."""
+    if re.match(r"\s*[a-zA-Z]\s*[-:=>]*\s*\d", text):
+        text = re.sub(r"([a-zA-Z])\s*[-:=>]*\s*(\d+)", r"\2\1", text)  # a2 is 2a
     pairs = re.findall(r"(\d+)\s*[-:=>]*\s*([a-zA-Z])", text)
     rest = re.sub(r"(\d+)\s*[-:=>]*\s*([a-zA-Z])", "", text)
     if not pairs:

@@ -126,14 +126,18 @@ class Bank:
         known = [entry.item.id for entry in self.entries(every=True)]
         raise UsageError(f"there is no item {identifier!r}{did_you_mean(identifier, known)}")
 
-    def entries(self, *, every: bool = False, inner: bool = False) -> list[Entry]:
+    def entries(
+        self, *, every: bool = False, inner: bool = False, topics: Iterable[str] | None = None
+    ) -> list[Entry]:
         """The reviewed items (with `every`, drafts and retired ones too), in the files' order.
 
-        A case is one entry; with `inner`, its questions follow it as entries of their own.
+        A case is one entry; with `inner`, its questions follow it as entries of their own. With
+        `topics`, only those files are read.
         """
+        files = self.load_all() if topics is None else [self.topic(name) for name in topics]
         return [
             entry
-            for loaded in self.load_all()
+            for loaded in files
             for entry in _entries(loaded)
             if (every or entry.item.status == "reviewed") and (inner or every or not entry.case)
         ]

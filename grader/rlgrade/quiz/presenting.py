@@ -4,6 +4,7 @@ question(instance)   the stem, the code, what to choose from
 how_to_answer(item)  one line that says what to type
 key(instance)        the right answer, as it would be typed
 solution(instance)   the right answer, every option's reason, the explanation, the sources
+ending(instance)     the last two of these
 """
 
 from __future__ import annotations
@@ -98,10 +99,10 @@ def solution(instance: Instance) -> str:
     """The right answer and every reason."""
     if instance.children:
         both = [f"{n}. {solution(child)}" for n, child in enumerate(instance.children, 1)]
-        return "\n\n".join([*both, _end(instance)])
+        return "\n\n".join([*both, ending(instance)])
     multiline = isinstance(instance.item, schema.Predict | schema.Open)
     answer = ("\n" if multiline else " ") + key(instance)
-    return "\n\n".join(filter(None, [f"answer:{answer}", *_reasons(instance), _end(instance)]))
+    return "\n\n".join(filter(None, [f"answer:{answer}", *_reasons(instance), ending(instance)]))
 
 
 def _given(instance: Instance) -> Iterator[str]:
@@ -165,7 +166,8 @@ def _open(item: schema.Open) -> Iterator[str]:
     yield "\n".join(f"✗ {flag.text}: {flag.why}" for flag in item.red_flags)
 
 
-def _end(instance: Instance) -> str:
+def ending(instance: Instance) -> str:
+    """The explanation and the sources."""
     item = instance.item
     dated = f" (as of {item.as_of})" if item.as_of else ""
     return f"{instance.explain.strip()}\n\nsources: {'; '.join(item.sources)}{dated}"
