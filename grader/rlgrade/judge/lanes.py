@@ -16,7 +16,6 @@ import greenlet
 
 from rlgrade.judge.calls import Link, Reply, Request, Submission
 from rlgrade.judge.draws import Example
-from rlgrade.judge.server import WorkerGone
 
 WIDTH = 16
 
@@ -30,15 +29,21 @@ class Failure:
 
 
 class _LanePort:
-    """Hands a request to the hub and sleeps until the hub comes back with the reply."""
+    """Hands a request to the hub and sleeps until the hub comes back with the reply.
+
+    What is lent to the submission runs in the hub, in the middle of its waiting, and asks directly.
+    """
 
     def __init__(self, hub: greenlet.greenlet, link: Link) -> None:
         self.hub = hub
+        self.link = link
         self.register = link.register
 
     def call(self, request: Request) -> Reply:
-        reply: Reply | WorkerGone = self.hub.switch(request)
-        if isinstance(reply, WorkerGone):
+        if greenlet.getcurrent() is self.hub:
+            return self.link.call(request)
+        reply: Reply | Exception = self.hub.switch(request)
+        if isinstance(reply, Exception):
             raise reply
         return reply
 
@@ -92,11 +97,12 @@ def _lane(
     return run
 
 
-def _receive(link: Link) -> Reply | WorkerGone:
+def _receive(link: Link) -> Reply | Exception:
+    """The next reply, or what came instead, also from a function that was lent."""
     try:
         return link.receive()
-    except WorkerGone as gone:
-        return gone
+    except Exception as error:
+        return error
 
 
 def _abandon(link: Link, waiting: deque[tuple[greenlet.greenlet, Example]]) -> None:

@@ -9,13 +9,13 @@ looks like, and not which one is right.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from rlgrade.trainer.optimiser import Adam
+from rlgrade.trainer.transformer import Cache, Size, Transformer
 
 PAD, EOS, FIRST_DIGIT, MARK = 0, 1, 2, 14
 SYMBOLS = 16
@@ -25,56 +25,29 @@ ANSWER = DIGITS + 1
 RESPONSE = ANSWER + 3
 
 
-@dataclass(frozen=True)
-class Size:
-    """How large a model is, and how many completions a step takes."""
-
-    width: int = 32
-    layers: int = 2
-    heads: int = 2
-    prompts: int = 16
-    group: int = 8
+SMALL = Size(symbols=SYMBOLS, places=PROMPT + RESPONSE)
+LARGE = replace(SMALL, width=128, layers=4, heads=4, prompts=64, group=16)  # worth a GPU
 
 
-SMALL = Size()
-LARGE = Size(width=128, layers=4, heads=4, prompts=64, group=16)  # what makes a GPU worth having
-
-
-class LanguageModel(nn.Module):
-    """A causal transformer: tokens [B, L] to logits [B, L, V] of each next token."""
+class LanguageModel(Transformer):
+    """The transformer, with what the judge does with it."""
 
     def __init__(self, size: Size = SMALL) -> None:
-        super().__init__()
-        self.size = size
-        self.tokens = nn.Embedding(SYMBOLS, size.width)
-        self.places = nn.Embedding(PROMPT + RESPONSE, size.width)
-        self.blocks = nn.ModuleList(Block(size) for _ in range(size.layers))
-        self.norm = nn.LayerNorm(size.width)
-        self.head = nn.Linear(size.width, SYMBOLS)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        """[B, L, V] logits."""
-        logits: Tensor = self.head(self.hidden(tokens))
-        return logits
-
-    def hidden(self, tokens: Tensor, caches: list[Cache] | None = None, start: int = 0) -> Tensor:
-        """[B, L, W] the last layer's output for tokens that stand at `start` and after."""
-        places = torch.arange(start, start + tokens.shape[1], device=tokens.device)
-        x = self.tokens(tokens) + self.places(places)
-        for number, block in enumerate(self.blocks):
-            x = block(x, caches[number] if caches is not None else None)
-        normed: Tensor = self.norm(x)
-        return normed
+        super().__init__(size)
 
     @torch.no_grad()
     def sample(
-        self, prompts: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0
+        self,
+        prompts: Tensor,
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
+        response: int = RESPONSE,
     ) -> Tensor:
         """[B, P + R] the prompts [B, P], each with a sampled response, padded after its end."""
         caches = [Cache() for _ in self.blocks]
         tokens, new = prompts, prompts
         ended = torch.zeros(len(prompts), dtype=torch.bool, device=prompts.device)
-        for _ in range(RESPONSE):
+        for _ in range(response):
             logits = self.head(self.hidden(new, caches, tokens.shape[1] - new.shape[1])[:, -1])
             probabilities = (logits / temperature).softmax(dim=-1)
             new = torch.multinomial(probabilities, 1, generator=generator)
@@ -89,48 +62,6 @@ class LanguageModel(nn.Module):
         chosen = tokens[:, PROMPT:].unsqueeze(-1)
         log_probs: Tensor = logits.log_softmax(dim=-1).gather(-1, chosen).squeeze(-1)
         return log_probs
-
-
-class Cache:
-    """The keys and values of the tokens so far, of one layer."""
-
-    def __init__(self) -> None:
-        self.keys: Tensor | None = None
-        self.values: Tensor | None = None
-
-    def extend(self, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """All keys and values, with these appended."""
-        if self.keys is not None and self.values is not None:
-            keys = torch.cat([self.keys, keys], dim=2)
-            values = torch.cat([self.values, values], dim=2)
-        self.keys, self.values = keys, values
-        return keys, values
-
-
-class Block(nn.Module):
-    """Attention and a feed-forward network, each behind a norm and around a shortcut."""
-
-    def __init__(self, size: Size) -> None:
-        super().__init__()
-        self.heads = size.heads
-        self.norm_1 = nn.LayerNorm(size.width)
-        self.inward = nn.Linear(size.width, 3 * size.width)
-        self.outward = nn.Linear(size.width, size.width)
-        self.norm_2 = nn.LayerNorm(size.width)
-        self.up = nn.Linear(size.width, 4 * size.width)
-        self.down = nn.Linear(4 * size.width, size.width)
-
-    def forward(self, x: Tensor, cache: Cache | None) -> Tensor:
-        """[B, L, W] from [B, L, W]; what `cache` holds comes before."""
-        batch, length, width = x.shape
-        parts = self.inward(self.norm_1(x)).view(batch, length, 3, self.heads, width // self.heads)
-        queries, keys, values = parts.permute(2, 0, 3, 1, 4)
-        if cache is not None:
-            keys, values = cache.extend(keys, values)
-        mixed = F.scaled_dot_product_attention(queries, keys, values, is_causal=length > 1)
-        x = x + self.outward(mixed.transpose(1, 2).reshape(batch, length, width))
-        changed: Tensor = x + self.down(F.gelu(self.up(self.norm_2(x))))
-        return changed
 
 
 def draw_prompts(
@@ -164,14 +95,14 @@ def response_mask(tokens: Tensor) -> Tensor:
 
 
 def warmed_up(
-    seed: int, size: Size = SMALL, device: str = "cpu", steps: int = 300
+    seed: int, size: Size = SMALL, device: str = "cpu", steps: int = 100
 ) -> LanguageModel:
     """A model that answers with the prompt's digits in random order, then ends."""
     generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LanguageModel(size).to(device)
-    optimiser = Adam(model.parameters(), 3e-3)
+    optimiser = Adam(model.parameters(), 5e-3)
     for _ in range(steps):
         prompts = draw_prompts(128, generator)
         order = torch.rand(128, DIGITS, generator=generator).argsort(dim=1)

@@ -11,17 +11,23 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adam import adam as _adam
 
+from rlgrade.trainer.transformer import Size, Transformer
 from rlgrade.worker.values import with_gaps
 
 
 def as_leaves(kwargs: dict[str, Any], name: str) -> dict[str, Tensor]:
     """Make argument `name` a leaf that collects gradient; a module's parameters are leaves already.
 
-    A tensor is stored under the empty name, a module's parameters under their own.
+    A tensor is stored under the empty name, a module's parameters under their own. Of a dict, the
+    tensors of a float dtype become leaves, under their keys.
     """
     value = kwargs[name]
     if isinstance(value, nn.Module):
         return dict(value.named_parameters())
+    if isinstance(value, dict):
+        kwargs[name] = whole = dict(value)
+        floats = [key for key, item in whole.items() if item.is_floating_point()]
+        return {key: as_leaves(whole, key)[""] for key in floats}
     leaf = value.clone() if value.is_contiguous() else with_gaps(value)
     kwargs[name] = leaf.requires_grad_()
     return {"": kwargs[name]}
@@ -31,6 +37,8 @@ def carries_gradient(value: Any) -> bool:
     """Whether any tensor in a returned value requires gradient."""
     if isinstance(value, Tensor):
         return value.requires_grad
+    if isinstance(value, dict):
+        value = list(value.values())
     if isinstance(value, (list, tuple)):
         return any(carries_gradient(item) for item in value)
     return False
@@ -70,6 +78,16 @@ def sgd(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
     return GradientDescent(module, learning_rate)
 
 
+def noting_sgd(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
+    """Plain gradient descent whose gradients can be asked for: see `noted_gradients`."""
+    return NotingDescent(module, learning_rate)
+
+
+def noted_gradients(optimizer: NotingDescent) -> list[dict[str, Tensor | None]]:
+    """The gradients by name of the parameter, step by step."""
+    return optimizer.noted
+
+
 def adam(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
     """Adam on a module's parameters, with torch's default settings."""
     return AdaptiveMoments(module, learning_rate)
@@ -102,6 +120,64 @@ def policy_and_value(observation_size: int, actions: int, hidden: int) -> nn.Mod
     return module
 
 
+class LinearPolicyAndValue(nn.Module):
+    """Two linear maps without bias: observations [..., O] to logits [..., A] and values [...].
+
+    With one-hot observations it is a table, whose gradients show what each step contributed.
+    """
+
+    def __init__(self, policy: Tensor, value: Tensor) -> None:
+        super().__init__()
+        self.policy = nn.Parameter(policy.clone())
+        self.value = nn.Parameter(value.clone())
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and values, without a trailing axis of 1."""
+        return observations @ self.policy, observations @ self.value
+
+
+def linear_policy_and_value(policy: Tensor, value: Tensor) -> nn.Module:
+    """A policy with the weights [O, A] of its logits and [O] of its values."""
+    return LinearPolicyAndValue(policy, value)
+
+
+class TokenTable(nn.Module):
+    """A language model that looks at one token only: row v has the logits of what follows v.
+
+    It counts the rows of tokens that it has read while gradients were recorded.
+    """
+
+    def __init__(self, table: Tensor) -> None:
+        super().__init__()
+        self.table = nn.Parameter(table.clone())
+        self.rows_with_gradient = 0
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[B, L, V] logits."""
+        if torch.is_grad_enabled():
+            self.rows_with_gradient += len(tokens)
+        return self.table[tokens]
+
+
+def token_table(table: Tensor) -> nn.Module:
+    """A language model of this table [V, V] of logits."""
+    return TokenTable(table)
+
+
+def language_model(
+    parameters: dict[str, Tensor], symbols: int, places: int, width: int, layers: int, heads: int
+) -> nn.Module:
+    """A transformer that maps tokens [B, L] to logits [B, L, V], with these parameters.
+
+    It lives on the CPU; so far no worker has been let near a GPU.
+    """
+    model = Transformer(
+        Size(width=width, layers=layers, heads=heads, symbols=symbols, places=places)
+    )
+    set_parameters(model, parameters)
+    return model
+
+
 def _bare(method: Any) -> Any:
     """A method of an optimizer without torch's wrapper around it, where there is one."""
     return getattr(method, "__wrapped__", method)
@@ -131,6 +207,26 @@ class GradientDescent(torch.optim.Optimizer):
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     parameter.sub_(group["lr"] * parameter.grad)
+        return loss
+
+
+class NotingDescent(GradientDescent):
+    """Plain gradient descent that keeps what it was given at each step."""
+
+    def __init__(self, module: nn.Module, learning_rate: float) -> None:
+        super().__init__(module, learning_rate)
+        self.module = module
+        self.noted: list[dict[str, Tensor | None]] = []
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        """Note the gradients, then move along them."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        self.noted.append(collected_gradients(self.module))
+        super().step()
         return loss
 
 
@@ -186,6 +282,12 @@ def collected_gradients(module: nn.Module) -> dict[str, Tensor | None]:
         name: None if parameter.grad is None else parameter.grad.detach().clone()
         for name, parameter in module.named_parameters()
     }
+
+
+def leave_gradients(module: nn.Module) -> None:
+    """Put ones into each parameter's `.grad`, as if something else had left them there."""
+    for parameter in module.parameters():
+        parameter.grad = torch.ones_like(parameter)
 
 
 def set_parameters(module: nn.Module, values: dict[str, Tensor]) -> None:
