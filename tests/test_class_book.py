@@ -236,6 +236,13 @@ def test_a_student_is_one_person_by_any_name(book):
     assert len(mark(book, who="77").attempts) == 3
 
 
+def test_case_is_folded_alike_for_every_letter(book):
+    for name in ("Bo Ωmega", "bo ωMEGA", "BO ΩMEGA"):
+        send(book, name, (len(name),), days=len(book.rows(book.table("submissions").select())))
+    assert [row.key for row in book.rows(book.table("students").select())] == ["Bo Ωmega"]
+    decisions.comment(book, "bo Ωmega", EX, "x")
+
+
 def test_what_could_not_be_read_is_kept_once(book):
     rejected = Rejected(Identity("eve"), "eve.zip", "it leads out")
     for _ in range(2):

@@ -110,11 +110,25 @@ def test_a_class_gets_what_each_would_get_alone(run, tmp_path, server):
 def test_a_loop_ends_at_its_limit_and_holds_up_nobody(run, tmp_path):
     hand_in(tmp_path / "in", KINDS | {"a loop": LOOP})
     start = time.monotonic()
-    assert run(seconds=1).graded == 7
+    summary = run(seconds=1)
+    assert (summary.graded, summary.broken) == (7, [])
     assert time.monotonic() - start < 30
     (slow,) = [r for r in rows(tmp_path / "out") if "timeout" in r.report]
     assert slow.seconds < 6
     assert sum(row.passed for row in rows(tmp_path / "out")) == 1
+
+
+def test_to_explain_a_failure_costs_no_points(tmp_path):
+    """Wrong and slow: its smallest case takes longer to find than the whole run may take."""
+    late = "    __import__('time').sleep(0.05)\n"
+    slow = KINDS["wrong"].replace("    scaled_rewards =", f"{late}    scaled_rewards =")
+    (done,) = _results(COURSE, {"slow": slow}, 1, Rules(str(COURSE), seconds=2))
+    outcomes = {check["check"]: check["outcome"] for check in done.report["checks"]}
+    assert outcomes["scales_each"] == "fail"
+    assert outcomes["adds_up"] == "pass"
+    assert "timeout" not in outcomes.values()
+    first = done.report["checks"][0]
+    assert first["counterexample"]
 
 
 def test_what_is_graded_is_kept_and_what_is_new_is_graded(run, tmp_path):

@@ -79,6 +79,7 @@ def grade_for_gradescope(course: Course, settings: Settings, root: Path) -> Exit
 def _nothing(exercise: Exercise, reason: str, visibility: str) -> dict[str, Any]:
     return {
         "name": f"{exercise.id}: {exercise.file}",
+        "number": "0",
         "score": 0,
         "max_score": exercise.metadata.points,
         "status": "failed",

@@ -16,18 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from rlgrade.outcome import GraderError, UsageError
+from rlgrade.classroom.people import People, new_number
+from rlgrade.outcome import UsageError
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, CursorResult, Engine, Row, Table
+    from sqlalchemy import Connection, Engine, Row, Table
 
     from rlgrade.classroom.collect import Collection, Found
     from rlgrade.classroom.names import Identity
 
 FORMAT = 1
 FILE = "gradebook.sqlite"
-IDENTITY = ("name", "email", "sis_id", "canvas_id", "login", "section", "moodle_id")
-MATCHED = ("canvas_id", "email", "sis_id", "login", "moodle_id")  # what tells who somebody is
 
 
 @dataclass(frozen=True)
@@ -90,62 +89,29 @@ class Gradebook:
 
     def add_students(self, identities: Iterable[Identity]) -> int:
         """Add or complete students, of a roster say; how many there were."""
-        count = 0
         with self.writing() as connection:
-            for identity in identities:
-                self._student(connection, identity, complete=True)
-                count += 1
-        return count
+            people = People(connection, self.table("students"))
+            return len({people.number(identity, complete=True) for identity in identities})
 
     def add_collection(self, collection: Collection) -> int:
         """Store what was collected; how many submissions are new."""
         with self.writing() as connection:
-            new = sum(self._add_submission(connection, found) for found in collection.found)
+            people = People(connection, self.table("students"))
+            new = sum(self._add_submission(connection, people, each) for each in collection.found)
             rejected = self.table("rejected")
             for each in collection.rejected:
-                student = self._student(connection, each.student)
-                same = rejected.select().where(
-                    rejected.c.student == student,
-                    rejected.c.path == each.path,
-                    rejected.c.reason == each.reason,
-                )
+                row = {"student": people.number(each.student), "path": each.path}
+                row |= {"reason": each.reason}
+                same = rejected.select().where(*(rejected.c[n] == v for n, v in row.items()))
                 if connection.execute(same).first() is None:
-                    row = {"student": student, "path": each.path, "reason": each.reason}
                     connection.execute(rejected.insert().values(**row, noted_at=now()))
         return new
 
-    def _student(
-        self, connection: Connection, identity: Identity, *, complete: bool = False
-    ) -> int:
-        """The number of the student that this is; a new one, if nobody is known by these."""
-        from sqlalchemy import func, or_
-
-        students = self.table("students")
-        told = {name: getattr(identity, name) for name in IDENTITY}
-        same = [func.lower(students.c.key) == identity.key.lower()] + [
-            func.lower(students.c[name]) == told[name].lower() for name in MATCHED if told[name]
-        ]
-        if not any(told[name] for name in MATCHED):  # a folder's name may be any of them
-            names = ("email", "login", "sis_id", "name")
-            same += [func.lower(students.c[name]) == identity.key.lower() for name in names]
-        rows = list(connection.execute(students.select().where(or_(*same)).order_by(students.c.id)))
-        if rows:
-            empty = {
-                name: value for name, value in told.items() if value and not rows[0]._mapping[name]
-            }
-            changed = {n: v for n, v in told.items() if v} if complete else empty
-            if changed:
-                connection.execute(
-                    students.update().where(students.c.id == rows[0].id).values(**changed)
-                )
-            return int(rows[0].id)
-        result = connection.execute(students.insert().values(key=identity.key, **told))
-        return _number(result)
-
-    def _add_submission(self, connection: Connection, found: Found) -> bool:
+    def _add_submission(self, connection: Connection, people: People, found: Found) -> bool:
         submissions = self.table("submissions")
-        student = self._student(connection, found.student)
-        mine = submissions.select().where(
+        student = people.number(found.student)
+        mine = submissions.select().with_only_columns(submissions.c.sha256)
+        mine = mine.where(
             submissions.c.student == student, submissions.c.exercise == found.exercise
         )
         before = list(connection.execute(mine))
@@ -172,7 +138,7 @@ class Gradebook:
         runs, graded_as = self.table("runs"), self.table("graded_as")
         with self.writing() as connection:
             values = {"started_at": now(), "options": json.dumps(options)}
-            run = _number(connection.execute(runs.insert().values(**values)))
+            run = new_number(connection.execute(runs.insert().values(**values)))
             for exercise, key in {key.exercise: key for key in keys}.items():
                 connection.execute(graded_as.delete().where(graded_as.c.exercise == exercise))
                 told = {name: value for name, value in vars(key).items() if name != "sha256"}
@@ -285,14 +251,6 @@ def _tune_sqlite(connection: Any, _: Any) -> None:
         "foreign_keys=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _number(result: CursorResult[Any]) -> int:
-    """The number of the row that was just inserted."""
-    key = result.inserted_primary_key
-    if key is None:
-        raise GraderError("the database gave a new row no number")
-    return int(key[0])
 
 
 def now() -> str:

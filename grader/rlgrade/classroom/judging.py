@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,14 @@ from rlgrade.outcome import GraderError, Outcome, UsageError
 
 if TYPE_CHECKING:
     from rlgrade.judge.bank import Bank
+    from rlgrade.judge.grading import Settings
     from rlgrade.judge.server import Server
+    from rlgrade.report import CheckResult, Report
 
 LEVEL_SECONDS = 60.0
 UNHASHED = ("hints.md", "walkthrough.md")  # they change nothing that is graded
 MOST_BANKS = 8
+EXPLAINED = (Outcome.FAIL, Outcome.ERROR)
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,9 @@ class Rules:
 class Judge:
     """Grades one submission after the other. Use as a context manager."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: Rules, also_hidden: Sequence[Path] = ()) -> None:
         self.rules = rules
+        self.also_hidden = also_hidden
         self.course = Course(Path(rules.course))
         self._server: Server | None = None
         self._banks: dict[str, Bank] = {}
@@ -110,13 +114,30 @@ class Judge:
         return Done(job.key, report, broken, round(time.monotonic() - start, 3))
 
     def _report(self, job: Job, on_life: Callable[[], None]) -> dict[str, Any]:
-        from rlgrade.judge.grading import Settings, grade
+        """The report: first the verdicts, then explanations in a time of their own.
+
+        To explain a failure takes longer than to find it, on a busy machine much longer; in one go
+        that would leave no time for the checks behind, and cost points.
+        """
+        from rlgrade.judge.grading import Settings
         from rlgrade.report import as_plain
+
+        seconds, most = self.rules.seconds, self.rules.explained
+        report = self._grade(job, on_life, Settings(run_seconds=seconds, explained=0))
+        failed = [check.check for check in report.checks if check.outcome in EXPLAINED][:most]
+        if not failed or report.problem:
+            return as_plain(report)
+        only = Settings(run_seconds=seconds, explained=most, only=frozenset(failed))
+        again = {check.check: check for check in self._grade(job, on_life, only).checks}
+        checks = [_explained(check, again.get(check.check)) for check in report.checks]
+        return as_plain(replace(report, checks=checks))
+
+    def _grade(self, job: Job, on_life: Callable[[], None], settings: Settings) -> Report:
+        from rlgrade.judge.grading import grade
 
         exercise = self.course.find(job.key.exercise)
         bank = self._bank(exercise)
-        settings = Settings(run_seconds=self.rules.seconds, explained=self.rules.explained)
-        report = grade(
+        return grade(
             exercise,
             job.data,
             bank.server,
@@ -126,7 +147,6 @@ class Judge:
             on_result=lambda result: on_life(),
             on_point=lambda check, verdict: on_life(),
         )
-        return as_plain(report)
 
     def _bank(self, exercise: Exercise) -> Bank:
         from rlgrade.judge.bank import Bank
@@ -143,7 +163,8 @@ class Judge:
         from rlgrade.judge.server import Server
 
         if self._server is None:
-            self._server = Server(hidden=[self.course.root], highest=self.rules.highest)
+            hidden = [self.course.root, *self.also_hidden]
+            self._server = Server(hidden=hidden, highest=self.rules.highest)
         return self._server
 
     def close(self) -> None:
@@ -165,6 +186,13 @@ class Judge:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _explained(check: CheckResult, told: CheckResult | None) -> CheckResult:
+    """A verdict with the explanation that was found afterwards, if that ended alike."""
+    if told is None or told.outcome is not check.outcome:
+        return check
+    return replace(told, points=check.points, seconds=check.seconds, examples=check.examples)
 
 
 def course_version(exercise: Exercise) -> str:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from rlgrade.classroom.gradebook import IDENTITY, Gradebook
+from rlgrade.classroom.gradebook import Gradebook
 from rlgrade.classroom.names import Identity
+from rlgrade.classroom.people import IDENTITY
 from rlgrade.classroom.policy import Policy
 
 

@@ -11,15 +11,14 @@ import click
 from rlgrade.commands import Commands
 
 if TYPE_CHECKING:
-    from rlgrade.classroom.marks import Standing
-    from rlgrade.classroom.policy import Policy
     from rlgrade.classroom.run import Engine
 
 REVEALS = ("promise", "counterexample", "diagnosis", "solution")
 FORMATS = ("canvas", "moodle", "nbgrader", "jsonl", "junit", "gradescope")
 
 
-ELSEWHERE = {"handout": "class_give", "bundle": "class_give", "autograde": "class_give"}
+ELSEWHERE = dict.fromkeys(("handout", "bundle", "autograde"), "class_give")
+ELSEWHERE |= dict.fromkeys(("feedback", "page"), "class_tell")
 
 
 @click.group(name="class", cls=Commands, elsewhere=ELSEWHERE)
@@ -173,24 +172,25 @@ def export(
     reveal: str,
 ) -> None:
     """Write the marks for another program; without --to, on standard output."""
+    from rlgrade.classroom.desk import marks_of, put
     from rlgrade.classroom.export import FORMATS as WRITERS
     from rlgrade.classroom.export import Choices, gradescope_files
     from rlgrade.classroom.telling import Reveal
     from rlgrade.outcome import UsageError
 
-    rules, marks = _standing(course, book, policy, exercises)
+    rules, marks = marks_of(course, book, policy, exercises)
     titles: dict[str, str] = {}
     for pair in title:
         name, _, text = pair.partition("=")
         titles |= {e: text for e in marks.exercises if name in (e, e.partition("_")[0])}
     choices = Choices(rules, Reveal[reveal.upper()], titles)
     if form != "gradescope":
-        _put(WRITERS[form](marks, choices), to)
+        put(WRITERS[form](marks, choices), to)
         return
     if to is None:
         raise UsageError("--format gradescope writes a folder: name it with --to")
     for name, text in gradescope_files(marks, choices).items():
-        _put(text, to / name)
+        put(text, to / name)
 
 
 @classroom.command()
@@ -241,37 +241,6 @@ def comment(course: str | None, book: str, student: str, exercise: str, text: st
     found = find_course(course).find(exercise)
     with open_gradebook(book) as gradebook:
         decisions.comment(gradebook, student, found.id, text, by=by)
-
-
-def _standing(
-    course: str | None, book: str, policy: Path | None, exercises: tuple[str, ...]
-) -> tuple[Policy, Standing]:
-    """The policy and everybody's marks."""
-    from rlgrade.classroom.gradebook import open_gradebook
-    from rlgrade.classroom.marks import standing
-    from rlgrade.classroom.policy import FILE, read_policy
-    from rlgrade.classroom.run import chosen_exercises
-    from rlgrade.courses import find_course
-
-    chosen = [e.id for e in chosen_exercises(find_course(course), exercises)] if exercises else None
-    beside = Path(book) / FILE
-    rules = read_policy(policy or (beside if beside.is_file() else None))
-    with open_gradebook(book) as gradebook:
-        return rules, standing(gradebook, rules, chosen)
-
-
-def _put(text: str, to: Path | None) -> None:
-    """Write text to a file, or to standard output."""
-    from rlgrade.outcome import UsageError
-
-    if to is None:
-        click.echo(text.encode(), nl=False)
-        return
-    try:
-        to.parent.mkdir(parents=True, exist_ok=True)
-        to.write_bytes(text.encode())
-    except OSError as error:
-        raise UsageError(f"{to} cannot be written: {error.strerror}") from None
 
 
 def _engine(jobs: int | None, ray: str | None, cpus: float, gpus: float) -> Engine:
