@@ -13,15 +13,9 @@ from rlgrade.quiz import presenting, schema
 from rlgrade.quiz.answers import LETTERS, AnswerError
 from rlgrade.quiz.arithmetic import ArithmeticProblem, number, parse, value
 from rlgrade.quiz.bank import Bank
+from rlgrade.quiz.comparing import common_subsequence, same_output
 from rlgrade.quiz.drawing import draw
-from rlgrade.quiz.marking import (
-    common_subsequence,
-    mark,
-    mark_blank,
-    mark_open,
-    same_output,
-    within,
-)
+from rlgrade.quiz.marking import mark, mark_blank, mark_open, within
 from rlgrade.quiz.patching import PatchError, patched
 from rlgrade.quiz.snippets import Snippet, printed, run_snippets
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import random
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,13 +17,13 @@ from typing import Any
 from rlgrade.quiz import answers, schema
 from rlgrade.quiz.answers import AnswerError
 from rlgrade.quiz.arithmetic import ArithmeticProblem, parse, value
+from rlgrade.quiz.comparing import common_subsequence, same_output
 from rlgrade.quiz.drawing import Draws, Instance, fill
 from rlgrade.quiz.snippets import printed
 
 POINTS = 20
 AGREES = 1e-6
 ENOUGH = 0.7  # of an open question's weight, with every must
-NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -71,15 +70,6 @@ def mark_open(item: schema.Open, got: Sequence[str], red_flags: Sequence[int] = 
     said = [f"a good answer must say: {point}" for point in missed]
     said += [f"a good answer never says: {flag}" for flag in flags]
     return Marked(score, not said and score >= ENOUGH, "\n".join(said))
-
-
-def same_output(expected: str, answer: str) -> bool:
-    """Whether an answer says what was printed: spaces, commas and rounding do not count."""
-    wanted, given = _spread(expected), _spread(answer)
-    if NUMBER.sub("#", wanted) != NUMBER.sub("#", given):
-        return False
-    pairs = zip(NUMBER.findall(wanted), NUMBER.findall(given), strict=True)
-    return all(_same_number(want, have) for want, have in pairs)
 
 
 def within(key: float, number: float, item: schema.Numeric) -> bool:
@@ -205,16 +195,6 @@ def _first_wrong_step(item: schema.Order, given: list[str], wanted: list[str]) -
     return f"the first {same} are right; look at number {same + 1}" if same else "the first is not"
 
 
-def common_subsequence(one: Sequence[str], other: Sequence[str]) -> int:
-    """The length of the longest common subsequence."""
-    row = [0] * (len(other) + 1)
-    for left in one:
-        before = row[:]
-        for n, right in enumerate(other):
-            row[n + 1] = before[n] + 1 if left == right else max(row[n], before[n + 1])
-    return row[-1]
-
-
 def _match(instance: Instance, answer: str) -> Marked:
     item = instance.item
     assert isinstance(item, schema.Match)
@@ -297,23 +277,6 @@ def _together(marked: tuple[Marked, ...], message: str) -> Marked:
     beliefs = tuple(name for part in marked for name in part.misconceptions)
     score = sum(part.score for part in marked) / len(marked)
     return Marked(score, all(part.right for part in marked), message, beliefs, marked)
-
-
-def _spread(text: str) -> str:
-    """The text with one space for spaces, commas and line ends, and none at brackets."""
-    plain = re.sub(r"[,\s]+", " ", text.replace("−", "-")).strip()
-    return re.sub(r" ?([\[\](){}:=]) ?", r"\1", plain)
-
-
-def _same_number(want: str, have: str) -> bool:
-    """Equal; or, where a fraction is printed, rounded by the learner to three digits or more."""
-    if float(want) == float(have):
-        return True
-    digits = re.fullmatch(r"[-+]?0*(\d*)\.(\d*)", have)
-    if not digits or re.fullmatch(r"[-+]?\d+", want):
-        return False
-    typed = (digits[1] + digits[2]).lstrip("0")
-    return len(typed) >= 3 and abs(float(have) - float(want)) <= 0.501 * 10 ** -len(digits[2])
 
 
 KINDS: dict[type, Callable[[Any, str], Marked]] = {

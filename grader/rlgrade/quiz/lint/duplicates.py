@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from rlgrade.quiz import schema
+from rlgrade.quiz.comparing import common_subsequence
 from rlgrade.quiz.lint.wording import normal
-from rlgrade.quiz.marking import common_subsequence
 
 ALIKE = 92.0  # token-set ratio
 SHARED = 0.6  # of the five-letter pieces

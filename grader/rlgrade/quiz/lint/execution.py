@@ -10,8 +10,9 @@ from rlgrade.outcome import UsageError
 from rlgrade.quiz import schema
 from rlgrade.quiz.arithmetic import parse, value
 from rlgrade.quiz.bank import Bank
+from rlgrade.quiz.comparing import same_output
 from rlgrade.quiz.drawing import Draws, Instance, call, draw
-from rlgrade.quiz.marking import mark, mark_blank, points, same_output, within
+from rlgrade.quiz.marking import mark, mark_blank, points, within
 from rlgrade.quiz.patching import patched
 from rlgrade.quiz.scalars import Steps
 from rlgrade.quiz.snippets import Ran, Snippet, run_snippets
