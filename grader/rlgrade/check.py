@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from rlgrade.courses import Exercise
 from rlgrade.judge.server import Server
-from rlgrade.judge.source import read_bytes
+from rlgrade.judge.source import parse_source, read_bytes
 from rlgrade.learner.desk import open_desk, short_path
 from rlgrade.learner.keeper import Keeper
 from rlgrade.outcome import ExitCode, UsageError
@@ -57,9 +57,13 @@ def check_command(
 
         printer = Printer(make_console(), file=target.path.name, verbose=verbose, blind=blind)
         printer.say(f"Checking {target.exercise.id} ({short_path(target.path)})")
+        problem = "" if blind else parse_source(target.exercise.file, data).problem
+        if problem:
+            printer.problem(problem)
 
         def show(result: CheckResult) -> None:
-            printer.result(result, "" if blind else keep_replay(target, result))
+            if not problem:
+                printer.result(result, "" if blind else keep_replay(target, result))
 
         def show_point(check: Check, verdict: Verdict) -> None:
             if not blind:

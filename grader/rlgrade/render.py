@@ -44,6 +44,11 @@ class Printer:
         """A line of plain text."""
         self.print(Text(text))
 
+    def problem(self, text: str) -> None:
+        """Why nothing can be run, in place of all results."""
+        sign, plain, style = SIGNS[Outcome.ERROR]
+        self.print(Text.assemble((plain if self.ascii else sign, style), " ", text), hang=2)
+
     def result(self, result: CheckResult, replay: str = "") -> None:
         """One check: a line if it passed, the whole block for the first failure (`-v`: for all)."""
         sign, plain, style = SIGNS[result.outcome]

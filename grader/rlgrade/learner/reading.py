@@ -13,7 +13,6 @@ READING_WIDTH = 100
 
 def show_markdown(console: Console, text: str) -> None:
     """Print Markdown: laid out, or as it is written where the terminal has ASCII alone."""
-    console.print()
     if shows_unicode(console.encoding):
         laid_out = Markdown(text, code_theme="ansi_dark")
         with console.use_theme(Theme({"markdown.code": "cyan"})):  # no box, on any background

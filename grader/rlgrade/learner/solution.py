@@ -45,6 +45,7 @@ def show_solution(console: Console, exercise: Exercise, own: Path | None) -> Non
         _show_part(console, part, theirs.get(part.name))
     walkthrough = exercise.hidden / "walkthrough.md"
     if walkthrough.is_file():
+        console.print()
         show_markdown(console, walkthrough.read_text(encoding="utf-8"))
 
 

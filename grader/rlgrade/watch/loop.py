@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from rlgrade.check import Target, keep_replay
+from rlgrade.check import Target, has_quiz, keep_replay
 from rlgrade.courses import Exercise
 from rlgrade.judge.source import parse_source, read_bytes
 from rlgrade.learner.desk import Desk, short_path
@@ -58,10 +58,12 @@ class Watch:
             "o": self.readme,
             "s": self.solution,
             "r": self.reset,
-            "q": self.quiz,
             "v": self.explain_all,
             "c": self.check,
         }
+        self.has_quizzes = any((desk.course.root / "quizzes").glob("*.yaml"))
+        if self.has_quizzes:
+            self.keys["q"] = self.quiz
 
     def run(self, exercise: Exercise) -> None:
         """Until the learner quits."""
@@ -156,7 +158,8 @@ class Watch:
         """The keys that do something now."""
         keys = ["c check"] if self.manual else []
         keys += ["n next"] if self.is_done() else []
-        keys += ["h hint", "l list", "o README", "s solution", "r reset", "q quiz"]
+        keys += ["h hint", "l list", "o README", "s solution", "r reset"]
+        keys += ["q quiz"] if self.has_quizzes else []
         return [*keys, "v less" if self.verbose else "v all", "x quit"]
 
     def is_done(self) -> bool:
@@ -197,7 +200,7 @@ class Watch:
         with self.terminal.whole_lines():
             try:
                 name = input("\nGo to (such as ex05; Enter stays): ").strip()
-            except EOFError:
+            except (EOFError, KeyboardInterrupt):
                 name = ""
         try:
             found = course.find(name) if name else self.exercise
@@ -251,12 +254,13 @@ class Watch:
             self.screen.say(f"yours is kept as {short_path(backup)}")
 
     def quiz(self) -> None:
-        """The quiz, until it is left."""
+        """The quiz of this exercise, until it is left; where it has none, what is due."""
         from rlgrade.watch.reading import run_command
 
+        own = ("run", self.exercise.short) if has_quiz(self.exercise) else ()
         with self.terminal.whole_lines():
-            run_command(self.desk.course.root, "quiz", "run")
-        self.screen.again(self.key_line())
+            run_command(self.desk.course.root, "quiz", *own)
+        self.screen.keys(self.key_line())
 
     def explain_all(self) -> None:
         """Explain every failure, or the first only."""

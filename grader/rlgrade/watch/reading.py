@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,7 +38,10 @@ def page(show: Callable[[Console], None]) -> None:
 
 
 def run_command(course: Path, *arguments: str) -> None:
-    """Run another command of ours on this course, until it ends."""
-    subprocess.run(
-        [sys.executable, "-m", "rlgrade", "--course", str(course), *arguments], check=False
-    )
+    """Run another command of ours on this course, until it ends; Ctrl-C ends that one alone."""
+    command = [sys.executable, "-m", "rlgrade", "--course", str(course), *arguments]
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)  # unlike SIG_IGN, for us only
+    try:
+        subprocess.run(command, check=False)
+    finally:
+        signal.signal(signal.SIGINT, before)

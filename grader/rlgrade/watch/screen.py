@@ -69,17 +69,12 @@ class Screen:
         """The check could not be made."""
         self._problem = text
         self.live("")
-        self._say(text, "bold")
+        self._printer.problem(text)
 
     def keys(self, keys: Sequence[str]) -> None:
         """Say which keys there are, under all the rest."""
         self._keys = keys
         self._draw_keys()
-
-    def again(self, keys: Sequence[str]) -> None:
-        """Draw everything anew, after another program has had the terminal."""
-        self._keys = keys
-        self.draw()
 
     def below(self, show: Callable[[Console], None]) -> None:
         """Something that was asked for, under all the rest; the keys follow it."""
@@ -127,7 +122,7 @@ class Screen:
         if self._report is not None:
             self._draw_end()
         if self._problem:
-            self._say(self._problem, "bold")
+            self._printer.problem(self._problem)
         if self._below is not None:
             self._console.print()
             self._below(self._console)
