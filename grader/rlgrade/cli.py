@@ -18,6 +18,7 @@ ELSEWHERE: dict[str, str] = {
     "completion": "learner",
     "dev": "dev",
     "hint": "learner",
+    "interview": "interview",
     "next": "learner",
     "progress": "learner",
     "quiz": "quiz",

@@ -61,8 +61,12 @@ def topics_of_chapter(bank: Bank, course: Course, exercise: Exercise | None) -> 
     return sorted(found, key=lambda topic: (homes[topic] != exercise.id, homes[topic], topic))
 
 
-def topics_named(bank: Bank, course: Course, names: Iterable[str]) -> list[str]:
+def topics_named(
+    bank: Bank, course: Course, names: Iterable[str], *, broad: bool = False
+) -> list[str]:
     """The quizzes that names stand for: `gae`, `ex05`, a chapter, or `ppo` for all that begin so.
+
+    With `broad`, `grpo` stands for all that have the word in their name, too.
 
     Raises:
         UsageError: one stands for none; the nearest is suggested.
@@ -70,7 +74,12 @@ def topics_named(bank: Bank, course: Course, names: Iterable[str]) -> list[str]:
     found: list[str] = []
     for name in (part.strip() for given in names for part in given.split(",")):
         if name:
-            found += [topic for topic in _topics_named(bank, course, name) if topic not in found]
+            named = _topics_named(bank, course, name)
+            if broad:
+                plain = name.lower().replace("-", "_")
+                words = {topic: topic.lower().replace("-", "_").split("_") for topic in bank.topics}
+                named += [topic for topic in bank.topics if plain in words[topic]]
+            found += [topic for topic in dict.fromkeys(named) if topic not in found]
     return found
 
 
