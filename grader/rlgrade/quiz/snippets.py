@@ -48,8 +48,10 @@ class Ran:
     kind: str
 
 
-def run_snippets(snippets: Sequence[Snippet]) -> list[Ran]:
+def run_snippets(snippets: Sequence[Snippet], *, hash_seed: int = 0) -> list[Ran]:
     """What came of each; those that import torch run in a process apart, at the same time.
+
+    hash_seed: Python's; another one gives sets of texts another order.
 
     Raises:
         GraderError: the process that runs them could not.
@@ -57,7 +59,7 @@ def run_snippets(snippets: Sequence[Snippet]) -> list[Ran]:
     with_torch = [n for n, snippet in enumerate(snippets) if "torch" in snippet.imports]
     without = [n for n in range(len(snippets)) if n not in set(with_torch)]
     groups = [group for group in (with_torch, without) if group]
-    started = [(group, _start([snippets[n] for n in group])) for group in groups]
+    started = [(group, _start([snippets[n] for n in group], hash_seed)) for group in groups]
     found: dict[int, Ran] = {}
     for group, process in started:
         found |= dict(zip(group, _finish(process), strict=True))
@@ -77,7 +79,7 @@ def printed(code: str) -> str:
     return ran.output
 
 
-def _start(snippets: list[Snippet]) -> subprocess.Popen[str]:
+def _start(snippets: list[Snippet], hash_seed: int) -> subprocess.Popen[str]:
     jobs = [
         {"code": s.code, "test": s.test, "seconds": s.seconds, "imports": s.imports}
         for s in snippets
@@ -87,14 +89,21 @@ def _start(snippets: list[Snippet]) -> subprocess.Popen[str]:
     asked.seek(0)
     with asked:
         return subprocess.Popen(
-            [sys.executable, "-I", str(Path(__file__).with_name("snippet_child.py"))],
+            [sys.executable, "-s", "-P", str(Path(__file__).with_name("snippet_child.py"))],
             stdin=asked,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env=_environment(hash_seed),
         )
+
+
+def _environment(hash_seed: int) -> dict[str, str]:
+    """This one without what would change Python, so that a snippet prints the same everywhere."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTHON")}
+    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return kept | one | {"PYTHONHASHSEED": str(hash_seed), "PYTHONUTF8": "1"}
 
 
 def _finish(process: subprocess.Popen[str]) -> list[Ran]:

@@ -103,7 +103,7 @@ def _derive(item: schema.Derive, bank: Bank) -> Found:
 class SnippetRun:
     """The snippets of many items, run together, and what each item makes of its results."""
 
-    def __init__(self, run: Callable[[list[Snippet]], list[Ran]] = run_snippets) -> None:
+    def __init__(self, run: Callable[..., list[Ran]] = run_snippets) -> None:
         self.run = run
         self.snippets: list[Snippet] = []
 
@@ -111,7 +111,7 @@ class SnippetRun:
         """What is wrong with the code of these items; each snippet runs in two processes."""
         spans = [(item, self._add(item)) for item in items]
         with ThreadPoolExecutor(2) as pool:
-            first, second = pool.map(self.run, (self.snippets, self.snippets))
+            first, second = pool.map(lambda n: self.run(self.snippets, hash_seed=n), (0, 1))
         return [
             (item, *found)
             for item, span in spans
