@@ -9,6 +9,7 @@ import time
 import pexpect
 import pyte
 import pytest
+from quiz_course import make_course
 from test_cli import COURSE, RLGRADE, alive, children_of, rlgrade
 from test_learner import saved
 
@@ -81,9 +82,8 @@ class Learner:
 
 @pytest.fixture
 def course(tmp_path):
-    """The fixture course with a second exercise, which needs the first."""
-    root = tmp_path / "course"
-    shutil.copytree(COURSE, root, ignore=shutil.ignore_patterns("__pycache__"))
+    """The fixture course with a quiz, and a second exercise, which needs the first."""
+    root = make_course(tmp_path / "course")
     for part in ("exercises", "solutions"):
         shutil.copytree(root / part / "ex01_scale", root / part / "ex02_scale")
     about = root / "solutions" / "ex02_scale" / "exercise.toml"
@@ -241,8 +241,14 @@ def test_what_asks_first(sits_down, workspace):
     assert backup.read_text() == "mine = 1\n"
 
     learner.presses("o")
+    learner.waits_for("Multiply, then add.", KEYS)
+    learner.presses("q")
+    learner.waits_for("nothing is lost")
     learner.look(0.5)
-    learner.waits_for("scale is not written yet", KEYS)
+    learner.child.sendintr()  # ends the quiz and nothing else
+    learner.waits_for("interrupted", KEYS)
+    learner.presses("h")
+    learner.waits_for("A question before the first hint", KEYS)
     assert learner.leaves() == 0
 
 
