@@ -246,7 +246,7 @@ def test_what_asks_first(sits_down, workspace):
     learner.waits_for("nothing is lost")
     learner.look(0.5)
     learner.child.sendintr()  # ends the quiz and nothing else
-    learner.waits_for("interrupted", KEYS)
+    learner.waits_for("nothing is left running\n\nn next")
     learner.presses("h")
     learner.waits_for("A question before the first hint", KEYS)
     assert learner.leaves() == 0
