@@ -120,9 +120,12 @@ def test_a_loop_ends_at_its_limit_and_holds_up_nobody(run, tmp_path):
 
 def test_to_explain_a_failure_costs_no_points(tmp_path):
     """Wrong and slow: its smallest case takes longer to find than the whole run may take."""
-    late = "    __import__('time').sleep(0.05)\n"
-    slow = KINDS["wrong"].replace("    scaled_rewards =", f"{late}    scaled_rewards =")
-    (done,) = _results(COURSE, {"slow": slow}, 1, Rules(str(COURSE), seconds=2))
+    body = (
+        "    __import__('time').sleep(0.05 * (factor != 3))\n"
+        "    if len(rewards) > 2 and rewards.sum() > 1:\n        return rewards + factor\n"
+    )
+    slow = RIGHT.replace("    scaled_rewards =", f"{body}    scaled_rewards =")
+    (done,) = _results(COURSE, {"slow": slow}, 1, Rules(str(COURSE), seconds=3))
     outcomes = {check["check"]: check["outcome"] for check in done.report["checks"]}
     assert outcomes["scales_each"] == "fail"
     assert outcomes["adds_up"] == "pass"
