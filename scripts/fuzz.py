@@ -55,6 +55,9 @@ class StubServer:
     def wait_until_ready(self):
         pass
 
+    def on_wait(self):
+        pass
+
     def pid_of(self, worker):
         return worker.known_pid
 
