@@ -114,7 +114,7 @@ def test_the_seed_is_printed_and_repeats_the_run(solved):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["check", "ex1"], "there is no exercise 'ex1'; did you mean ex01?"),
+        (["check", "ex91"], "there is no exercise 'ex91'; did you mean ex01?"),
         (["check", "ex01_scal"], "there is no exercise 'ex01_scal'; did you mean ex01_scale?"),
         (["check", "ex01", "nowhere.py"], "there is no file nowhere.py"),
         (["check", "ex01", "."], ". is a folder; name the file in it"),

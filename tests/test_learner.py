@@ -27,7 +27,7 @@ from rlgrade.learner.progress import (
     streak,
     upcoming_exercise,
 )
-from rlgrade.outcome import Outcome
+from rlgrade.outcome import Outcome, UsageError
 from rlgrade.plain import fitted
 from rlgrade.report import CheckResult, Report
 
@@ -413,6 +413,27 @@ def test_reset_keeps_a_backup(workspace, file):
     assert str(backup.relative_to(workspace)) in done.stdout
     rlgrade("reset", "ex01", "--yes", cwd=workspace)
     assert len(list(backup.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["ex05", "5", "ex5", "EX05", "gae", "gae.py", "ex05_gae/", "./ex05_gae/gae.py", "005"]
+)
+def test_an_exercise_goes_by_any_name_that_a_shell_or_a_memory_offers(name):
+    assert find_course(ROOT).find(name).id == "ex05_gae"
+
+
+@pytest.mark.parametrize(
+    "name", ["", "ex", "ex99", "../ex05_gae/gae.py", "x5", "\N{SUPERSCRIPT TWO}"]
+)
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(UsageError, match="there is no exercise"):
+        find_course(ROOT).find(name)
+
+
+def test_an_exercise_in_the_place_of_a_command_is_explained():
+    done = rlgrade("ex05")
+    assert done.returncode == 2
+    assert "`rlgrade check ex05`, or `rlgrade watch ex05`" in done.stderr
 
 
 def test_run_runs_the_files_own_main(workspace, file):

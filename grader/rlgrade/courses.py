@@ -189,26 +189,32 @@ class Course:
         ]
 
     def find(self, name: str) -> Exercise:
-        """The exercise of this name or number.
+        """The exercise of this name, number, folder or file: ex05_gae, ex5, 5, gae, gae.py.
 
         Raises:
             UsageError: there is none; the nearest name is suggested.
         """
-        wanted = name.strip("/").lower()
-        for exercise in self.exercises:
-            if wanted in (exercise.id, exercise.short, exercise.file.removesuffix(".py")):
-                return exercise
+        wanted = name.lower().removeprefix("./").strip("/").removesuffix(".py")
         names = {
-            name: shown
+            known: exercise
             for exercise in self.exercises
-            for name, shown in (
-                (exercise.id, exercise.id),
-                (exercise.short, exercise.short),
-                (exercise.file.removesuffix(".py"), exercise.id),
-            )
+            for stem in [exercise.file.removesuffix(".py")]
+            for known in (exercise.id, exercise.short, stem, f"{exercise.id}/{stem}")
         }
+        numbers = {
+            int(exercise.short.removeprefix("ex")): exercise
+            for exercise in self.exercises
+            if exercise.short.removeprefix("ex").isdecimal()
+        }
+        number = wanted.removeprefix("ex")
+        if wanted in names:
+            return names[wanted]
+        if number.isdecimal() and int(number) in numbers:
+            return numbers[int(number)]
         near = difflib.get_close_matches(wanted, names, 1, 0.4)
-        hint = f"; did you mean {names[near[0]]}?" if near else "; `rlgrade list` shows them all"
+        found = names[near[0]] if near else None
+        shown = found and (found.short if near[0] == found.short else found.id)
+        hint = f"; did you mean {shown}?" if shown else "; `rlgrade list` shows them all"
         raise UsageError(f"there is no exercise {name!r}{hint}")
 
 

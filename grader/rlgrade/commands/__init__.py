@@ -29,6 +29,14 @@ class Commands(click.Group):
         commands = [each for each in vars(module).values() if isinstance(each, click.Command)]
         return next(command for command in commands if command.name == name)
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0].startswith("ex") and self.get_command(context, args[0]) is None:
+            names = f"`rlgrade check {args[0]}`, or `rlgrade watch {args[0]}`"
+            context.fail(f"{args[0]!r} is no command, but it may be an exercise: {names}")
+        return super().resolve_command(context, args)
+
     def invoke(self, context: click.Context) -> Any:
         from rlgrade.outcome import ExitCode, GraderError, UsageError
 
