@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
 START_SECONDS = 180.0
+GOODBYE_SECONDS = 3.0
 TRIES = 2
 ALIVE = "alive"
 
@@ -141,6 +142,8 @@ class _Pool:
 def _kill(seat: _Seat) -> None:
     """End a judge; its server sees that it is gone, and ends the workers."""
     seat.pipe.close()
+    if seat.job is None and seat.ready:
+        seat.process.join(GOODBYE_SECONDS)  # it ends by itself, and tidies up
     seat.process.kill()
     seat.process.join()
 
