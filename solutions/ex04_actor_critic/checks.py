@@ -878,8 +878,8 @@ def critic_learns_the_probes(submission, attempt):
     goal=195.0,
     null=22.0,
     unit="mean return",
-    budget=200_000,
-    alive_by=(100_000, 60.0),
+    budget=300_000,
+    alive_by=(150_000, 60.0),
     likely={
         "flat": "an actor's loss whose gradient has the wrong sign, or does not depend on the "
         "advantages",
@@ -895,7 +895,7 @@ def learns_cartpole(submission, attempt):
     learner = CartPoleActorCritic(attempt)
     while learner.has_steps_left:
         seen = learner.roll_out()
-        for _ in range(8):
+        for _ in range(4):
             targets = submission.td_targets(
                 seen.rewards, learner.values(seen.following), seen.terminated, discount=0.98
             )

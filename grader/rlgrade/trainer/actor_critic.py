@@ -14,8 +14,8 @@ from rlgrade.trainer.cartpole import Array, CartPoles, Relabelling, evaluate, sa
 from rlgrade.trainer.devices import one_thread
 from rlgrade.trainer.optimiser import Adam
 
-POLES = 16
-STEPS = 32
+POLES = 8
+STEPS = 64
 HIDDEN = 64
 EVALUATE_EVERY = 3  # rollouts
 PROMISING = 0.85  # of the goal, before an evaluation is worth its time
@@ -37,7 +37,7 @@ class Steps:
 
 
 class CartPoleActorCritic:
-    """Two networks of 64 tanh units, 16 poles, and everything drawn, from one attempt's seed."""
+    """Two networks of 64 tanh units, 8 poles, and everything drawn, from one attempt's seed."""
 
     def __init__(self, attempt: Attempt) -> None:
         one_thread()
@@ -50,7 +50,7 @@ class CartPoleActorCritic:
         with torch.no_grad():
             self.actor[2].weight *= 0.1
         self._actor = Adam(self.actor.parameters(), 5e-3)
-        self._critic = Adam(self.critic.parameters(), 1e-2)
+        self._critic = Adam(self.critic.parameters(), 2e-2)
         self._shown = self.poles.reset()
         self._rollouts = 0
 
@@ -60,7 +60,7 @@ class CartPoleActorCritic:
         return self.poles.steps + POLES * STEPS <= self.attempt.goal.budget
 
     def roll_out(self) -> Steps:
-        """What happens in 32 steps of each pole under the present actor."""
+        """What happens in 64 steps of each pole under the present actor."""
         columns: list[tuple[Array, ...]] = []
         for _ in range(STEPS):
             actions = sample(self._logits(self._shown), self.attempt.random)
