@@ -19,6 +19,7 @@ ELSEWHERE: dict[str, str] = {
     "dev": "dev",
     "hint": "learner",
     "interview": "interview",
+    "lab": "lab",
     "next": "learner",
     "progress": "learner",
     "quiz": "quiz",

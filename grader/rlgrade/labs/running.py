@@ -1,0 +1,69 @@
+"""Runs a lab's trials in processes of their own, while the learner still thinks."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Sequence
+from types import TracebackType
+
+from rlgrade.labs.lab import Measured, merged
+
+PROCESSES = 2
+
+
+class Running:
+    """A lab that is being measured. A context manager: what still runs at its end is ended.
+
+    The results do not depend on the number of processes: every seed draws for itself.
+    """
+
+    def __init__(self, name: str, seeds: Sequence[int], small: bool = False) -> None:
+        import multiprocessing
+
+        from rlgrade.labs.registry import find_lab
+
+        together = find_lab(name).together
+        groups = [list(seeds)] if together else [[seed] for seed in seeds]
+        self.count = len(groups)
+        workers = min(PROCESSES, os.cpu_count() or 1, self.count)
+        self._pool = multiprocessing.get_context("spawn").Pool(workers, initializer=_begin)
+        self._parts = [self._pool.apply_async(measure, (name, group, small)) for group in groups]
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._pool.terminate()
+        self._pool.join()
+
+    def wait(self, on_wait: Callable[[int], None] = lambda done: None) -> Measured:
+        """What was measured, when all of it is there; `on_wait` is told now and then how much is.
+
+        An exception of a trial is raised here.
+        """
+        for part in self._parts:
+            while not part.ready():
+                on_wait(sum(each.ready() for each in self._parts))
+                part.wait(0.2)
+        return merged([part.get() for part in self._parts])
+
+
+def measure(name: str, seeds: Sequence[int], small: bool = False) -> Measured:
+    """What a lab measures on these seeds, in this process."""
+    from rlgrade.labs.registry import find_lab
+
+    return find_lab(name).trial(seeds, small)
+
+
+def _begin() -> None:
+    """The first thing in a worker: an interrupt ends the parent, and the parent ends the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from rlgrade.trainer.devices import one_thread
+
+    one_thread()
