@@ -915,7 +915,7 @@ def learns_the_probes(submission: Any, attempt: Attempt) -> None:
 @check("learns the 4 x 4 grid world to 95 % of the best return", needs="takes_one_step", weight=2)
 @training(
     goal=0.95 * BEST_RETURN,
-    null=-0.2,
+    null=0.14,
     unit="expected return",
     budget=200,
     likely={
