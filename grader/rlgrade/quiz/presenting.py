@@ -24,7 +24,7 @@ HOW = {
     "match": "a letter for each number in turn, such as `b a c`",
     "predict": "what it prints, line by line",
     "bug": "the faulty lines and the letter of the fix, such as `3 5 b`",
-    "claim": "true, false, or `if` where it is true only under a condition",
+    "claim": "true as it stands, false whatever holds, or `if` under a condition left out",
     "estimate": "a number; right within a factor of {factor}",
     "derive": "{blanks} answers, divided by ;",
     "open": "say or write your answer, then tick what it had",
