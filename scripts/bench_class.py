@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import random
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -168,12 +169,12 @@ def _read(pid: int, file: str) -> str:
         return ""
 
 
-def pytest_each(count: int, mix: dict[str, float]) -> float:
-    """Seconds a submission where each gets a pytest process of its own, on as many cores."""
+def pytest_each(count: int, mix: dict[str, float]) -> tuple[float, float]:
+    """Seconds, and seconds of CPU, a submission by a pytest process each, on as many cores."""
     with tempfile.TemporaryDirectory() as folder:
         make_class(Path(folder), count, mix)
         checks = str(find_course().find("ex05").hidden)
-        start = time.perf_counter()
+        start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
         with ThreadPoolExecutor(cores()) as pool:
             runs = [
                 pool.submit(
@@ -183,7 +184,9 @@ def pytest_each(count: int, mix: dict[str, float]) -> float:
             ]
         codes = {run.result() for run in runs}
         assert codes <= {0, 1}, codes
-        return (time.perf_counter() - start) / count
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return (time.perf_counter() - start) / count, cpu / count
 
 
 def quiet(words: list[str]) -> int:
@@ -285,9 +288,12 @@ def whole_class(size: int, against: int, table: Table, notes: list[str]) -> None
     notes.append(f"median of a submission: {kind_seconds(mixed)}")
     right = measure(size // 4, {"right": 1.0})
     row(table, "right", right)
-    each = pytest_each(against, {"right": 1.0})
-    ratio = each / (right.wall / right.count)
-    notes.append(f"a pytest process each: {each:.2f} s a submission, {ratio:.1f} times as long")
+    wall, cpu = pytest_each(against, {"right": 1.0})
+    ratio, ratio_cpu = wall / (right.wall / right.count), cpu / (right.cpu / right.count)
+    notes.append(
+        f"a pytest process each: {wall:.2f} s a submission ({cpu:.2f} s of CPU), {ratio:.1f} times "
+        f"as long as the class of right ones, {ratio_cpu:.1f} times the CPU"
+    )
 
 
 def against_ray(count: int, table: Table, notes: list[str]) -> None:

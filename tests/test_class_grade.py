@@ -118,6 +118,30 @@ def test_a_loop_ends_at_its_limit_and_holds_up_nobody(run, tmp_path):
     assert sum(row.passed for row in rows(tmp_path / "out")) == 1
 
 
+def test_no_submission_reads_another_or_the_gradebook(run, tmp_path):
+    """It knows where they lie, and would pass with what is in them."""
+    thief = f"""
+import pathlib, sqlite3
+for path in ("{tmp_path}/in/ann/scale.py", "{COURSE}/solutions/ex01_scale/scale.py"):
+    try:
+        exec(pathlib.Path(path).read_text())
+    except OSError:
+        pass
+try:
+    for (data,) in sqlite3.connect("{tmp_path}/out/gradebook.sqlite").execute(
+        "select data from submissions"
+    ):
+        exec(data.decode())
+except Exception:
+    pass
+"""
+    hand_in(tmp_path / "in", {"ann": RIGHT})
+    run()
+    hand_in(tmp_path / "in", {"eve": thief})
+    assert run().graded == 1
+    assert [row.points for row in rows(tmp_path / "out")] == [4.0, 0.0]
+
+
 def test_to_explain_a_failure_costs_no_points(tmp_path):
     """Wrong and slow: its smallest case takes longer to find than the whole run may take."""
     body = (

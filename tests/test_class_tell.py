@@ -123,7 +123,9 @@ def test_a_grader_fault_is_told_as_one(book):
     assert "the judge ended" not in page
 
 
-@pytest.mark.parametrize("name", [*NAMES, "<script>alert(1)</script>", "]]> {{ 7919 * 7919 }} & \" ' x"])
+@pytest.mark.parametrize(
+    "name", [*NAMES, "<script>alert(1)</script>", "]]> {{ 7919 * 7919 }} & \" ' x"]
+)
 def test_no_name_and_no_message_becomes_a_tag(book, name):
     key = send(book, Identity(f"key {name}", name), (0, 2), 1)
     evil = "</pre><script>alert(2)</script><img src=x onerror=y>{{ 7919 * 7919 }}"
@@ -282,3 +284,40 @@ def test_keys_of_one_result_are_one_row(book):
     assert (
         datetime.now(UTC).isoformat()[:4] in book.rows(book.table("results").select())[0].graded_at
     )
+
+
+def test_the_commands_decide_tell_and_export(book, tmp_path):
+    from click.testing import CliRunner
+
+    from rlgrade.cli import cli
+
+    send(book, Identity("77", "=Ann, O'N", "a@x", canvas_id="77"), (2, 0), 2)
+    where = str(tmp_path / "results")
+    (tmp_path / "results" / "policy.toml").write_text(
+        "[due]\nall = 2026-03-01T23:59:00Z\n[late]\npercent_per_day = 10\n"
+    )
+
+    def run(*arguments, code=0):
+        done = CliRunner().invoke(cli, ["--course", str(COURSE.root), "class", *arguments])
+        assert done.exit_code == code, done.output
+        return done.output
+
+    assert ",1.6\n" in run("export", where, "--format", "canvas")  # two days late
+    run("override", where, "a@x", "ex01", "3.25", "--by", "Dr. W", "--reason", "oral")
+    run("comment", where, "77", "ex01", "see me", "--by", "TA")
+    assert ",3.25\n" in run("export", where, "--format", "canvas", "--title", "ex01=Scale (9)")
+    assert "Scale (9)" in run("export", where, "--format", "canvas", "--title", "ex01=Scale (9)")
+    run("export", where, "--format", "gradescope", "--to", str(tmp_path / "gs"))
+    assert [p.name for p in (tmp_path / "gs").rglob("*.json")] == ["results.json"]
+    run("feedback", where, "--to", str(tmp_path / "told"), "--reveal", "counterexample")
+    page = (tmp_path / "told" / "77.html").read_text()
+    for part in ("3.25 of 4", "see me", "Set by hand by Dr. W", "oral", "smallest case"):
+        assert part in page
+    assert "written: " in run("page", where)
+    assert "3.25*" in (tmp_path / "results" / "class.html").read_text()
+    run("override", where, "77", "ex01", "--clear")
+    assert ",1.6\n" in run("export", where, "--format", "canvas")
+    assert "nobody in the gradebook" in run("comment", where, "bob", "ex01", "x", code=2)
+    assert "name the points" in run("override", where, "77", "ex01", code=2)
+    assert "name it with --to" in run("export", where, "--format", "gradescope", code=2)
+    assert "no gradebook" in run("page", str(tmp_path / "other"), code=2)

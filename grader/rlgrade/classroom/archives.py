@@ -22,6 +22,9 @@ MAX_ENTRIES = 20_000
 MAX_DEPTH = 12
 IGNORED = {".git", ".hg", ".svn", "__MACOSX", "__pycache__", ".venv", "venv", "node_modules"}
 IGNORED |= {".rlgrade", ".pytest_cache", ".ipynb_checkpoints", ".hypothesis", ".idea", ".vscode"}
+# Without these, opening a pipe waits for a writer and a link is followed. Windows has neither.
+OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+OPEN_FLAGS |= getattr(os, "O_BINARY", 0)
 READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # LZMA lets the file choose its memory
 
 
@@ -142,7 +145,7 @@ def _member_reader(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[
 def _file_reader(path: Path) -> Callable[[int], bytes]:
     def read(limit: int) -> bytes:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = os.open(path, OPEN_FLAGS)
         except OSError as error:
             if path.is_symlink():
                 raise Refused(f"{path.name} is a link; send the file itself") from None

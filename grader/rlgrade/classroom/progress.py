@@ -7,7 +7,7 @@ from types import TracebackType
 from rlgrade.classroom.collect import Collection
 from rlgrade.classroom.judging import Done
 from rlgrade.classroom.run import Summary
-from rlgrade.outcome import ExitCode
+from rlgrade.outcome import ExitCode, Outcome
 from rlgrade.render import make_console
 from rlgrade.report import harmless
 
@@ -22,7 +22,7 @@ class Progress:
         from rich.progress import Progress as Bar
 
         self.console = make_console()
-        self.broken = 0
+        self.broken = self.slow = self.undecided = 0
         self.bar = Bar(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -57,6 +57,9 @@ class Progress:
     def result(self, done: Done) -> None:
         """One result more."""
         self.broken += bool(done.broken)
+        outcomes = {check["outcome"] for check in done.report["checks"]} if done.report else set()
+        self.slow += Outcome.TIMEOUT.value in outcomes
+        self.undecided += Outcome.UNCERTAIN.value in outcomes
         speed = self.bar.tasks[0].speed
         rate = f"{speed:.1f}/s" if speed else ""
         faults = f"  {self.broken} grader faults" if self.broken else ""
@@ -73,6 +76,13 @@ class Progress:
             f"ones in the gradebook): {summary.graded} graded in {summary.seconds:.1f} s "
             f"({summary.rate:.1f} a second), {summary.kept} kept  seed {seed}"
         )
+        if self.slow:
+            say(f"{self.slow} ran out of time in some check; `--seconds` is what each may take")
+        if self.undecided:
+            say(
+                f"{self.undecided} have a check that the evidence did not decide; "
+                "another --seed may, or you: `rlgrade class override`"
+            )
         for rejected in collection.rejected[:SHOWN]:
             text = f"{rejected.path}: {rejected.reason}"
             say(f"not read  {harmless(text)}")
