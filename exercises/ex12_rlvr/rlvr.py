@@ -1,12 +1,17 @@
 """Verifiers: programs that turn a completion into a reward, read by a policy that looks for holes.
 
-Everything here is text and plain Python numbers; no tensor appears. A completion is what the model
-wrote after the prompt, of any length and with anything in it. No function ever raises because of
-what a completion contains, runs any part of it, or takes more than linear time in its length.
+A completion is what the model wrote after the prompt, of any length and with anything in it. No
+verifier ever raises because of what a completion contains, runs any part of it, or takes more than
+linear time in its length. They work on text and plain Python numbers. Tensors appear only in the
+last function, the loop in which a language model is trained on what the verifiers pay.
 """
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
 
 BOX = r"\boxed{"  # how an answer begins: these seven characters, exactly
 LONGEST_NUMBER = 1000  # characters; a longer text is never read as a number
@@ -140,5 +145,76 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     Raises:
         ValueError: c or k is out of its range; the message names it. Where n is below 1, c and k
             have no range, and the message may name any of the three.
+    """
+    raise NotImplementedError
+
+
+def train_grpo(
+    policy: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    draw_prompts: Callable[[int], tuple[Tensor, list[str]]],
+    decode: Callable[[Tensor], list[str]],
+    eos_id: int,
+    max_tokens: int,
+    updates: int,
+    prompts: int = 16,
+    group_size: int = 8,
+    epochs: int = 2,
+    epsilon: float = 0.2,
+    temperature: float = 1.0,
+    on_update: Callable[[dict[str, float]], bool],
+    generator: torch.Generator,
+) -> None:
+    r"""Train a language model in place on verifiable rewards, by GRPO without a KL penalty.
+
+    Up to `updates` times, with pi(v | tokens) = softmax(logits / temperature)[v] throughout:
+
+        1. `draw_prompts(prompts)` once: P prompts and the right answer to each.
+        2. G completions of each prompt are sampled from pi, token by token, each up to and
+           including its first EOS, at most `max_tokens` long.
+        3. r[p, g] = verifiable_reward(its text, the reference of p), with the default weight.
+        4. A[p, g] = (r[p, g] - mean(r[p])) / (std(r[p]) + 1e-4), where std divides by G - 1. A tied
+           group has A = 0 exactly.
+        5. `epochs` steps of the optimizer, each on the gradient of this loss over all P * G
+           completions and on nothing left from before:
+
+               ratio[i] = pi(token i) / pi_old(token i)
+               L = - mean over i of min(ratio[i] * A, clip(ratio[i], 1 - epsilon, 1 + epsilon) * A)
+
+           The mean is over every sampled token of the batch: all up to and including the EOS,
+           none of the prompt. pi_old is the policy that sampled, at the same temperature.
+        6. `on_update(...)` once; the training ends when it returns False.
+
+    The policy runs with gradient only for the losses of step 5, at most `epochs` times on each
+    completion.
+    Source: Shao et al., DeepSeekMath (arXiv:2402.03300), algorithm 1; without a KL penalty and with
+    a mean over tokens, Yu et al., DAPO (arXiv:2503.14476), sections 2.3 and 3.3.
+
+    Args:
+        policy: maps tokens [B, L] int64 to logits [B, L, V]; `logits[:, t]` is about the token at
+            t + 1. It reads rows of up to T + `max_tokens` tokens.
+        optimizer: holds the parameters of `policy`.
+        draw_prompts: maps a number P of prompts to their tokens [P, T] int64, all equally long, and
+            a list of P references, texts.
+        decode: maps completions [N, R] int64 to a list of N texts. It reads a row up to its first
+            EOS; what stands behind does not matter. It gets the completions, without the prompts,
+            group after group: all G of the first prompt, then all of the second. In one call or in
+            several; a row has the completion as it was sampled, EOS included.
+        eos_id: the token that ends a completion.
+        max_tokens: R, at least 1, in tokens.
+        updates: how often, at most.
+        prompts: P, the prompts of one update.
+        group_size: G, the completions of each; at least 2.
+        epochs: steps on one batch.
+        epsilon: half-width of the clip, above 0.
+        temperature: above 0, no unit.
+        on_update: is told of each update, in Python floats: "reward", the mean of r; "signal", the
+            share of groups that are not tied; "length", the mean number of tokens of a completion,
+            EOS included. Says whether to go on.
+        generator: where the randomness of the samples comes from.
+
+    Raises:
+        ValueError: `group_size` is below 2; the message names it.
     """
     raise NotImplementedError

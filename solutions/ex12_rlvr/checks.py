@@ -1,28 +1,50 @@
 """The promises of ex12_rlvr. Completions are built around a known answer, so each oracle is known.
 
 Numbers are spelled in many ways from digits that were drawn; nothing here reads a number. pass@k is
-compared with the enumeration of all subsets, and for large n with exact integer arithmetic.
+compared with the enumeration of all subsets, and for large n with exact integer arithmetic. The
+training loop gets a language model that is a table, prompts and verdicts from a script, and its
+steps are compared with the gradient of that table, written down by hand.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+
 from rlgrade.author import (
+    Array,
+    Attempt,
     Draw,
+    Generator,
     Strategy,
     booleans,
     check,
     described,
+    distinct_sizes,
     expect,
     expect_close,
     expect_equal,
     expect_raises,
+    expect_shape,
     given,
+    integer_tensors,
     integers,
     one_of,
+    permutations,
     strategy,
+    tensors,
+    training,
+)
+from rlgrade.trainer.token_table import (
+    FORMAT,
+    NOTHING,
+    REWARDS,
+    RIGHT,
+    Noted,
+    Scene,
+    after_update,
 )
 
 FLOOD = 100_000  # characters
@@ -601,3 +623,402 @@ def wrong_tallies(draw: Draw) -> dict[str, Any]:
 def ranges_are_checked(submission, tally):
     with expect_raises(ValueError, naming=tally["wrong"]):
         submission.pass_at_k(tally["n"], tally["c"], tally["k"])
+
+
+# The loop.
+
+
+@strategy
+def scenes(
+    draw: Draw,
+    *,
+    updates: int = 1,
+    epochs: tuple[int, ...] = (1,),
+    rates: tuple[float, ...] = (2.0, 0.5),
+    verdicts: tuple[int, ...] = (NOTHING, RIGHT),
+    temperatures: tuple[float, ...] = (1.0, 0.5, 2.0, 0.7),
+) -> Scene:
+    """Scenes in which the first group of each update has contrast; all axes differ.
+
+    Prompts hold any tokens, EOS too.
+    """
+    p, g, t, r, v = draw(distinct_sizes((2, 3), (2, 4), (2, 4), (3, 5), (4, 5)))
+    codes = np.array(verdicts)[draw(integer_tensors(updates, p, g, low=0, high=len(verdicts) - 1))]
+    codes[:, 0, :2] = verdicts[:2]
+    return Scene(
+        table=draw(tensors(v, v, low=-1.0, high=1.0)).astype(np.float64),
+        questions=draw(integer_tensors(updates, p, t, low=0, high=v - 1)),
+        verdicts=codes,
+        eos_id=draw(integers(0, v - 1)),
+        max_tokens=r,
+        epochs=draw(one_of(*epochs)),
+        epsilon=draw(one_of(0.2, 0.1, 0.3)),
+        temperature=draw(one_of(*temperatures)),
+        learning_rate=draw(one_of(*rates)),
+        seed=draw(integers(0, 999)),
+    )
+
+
+@strategy
+def successions(draw: Draw) -> Scene:
+    """Scenes in which each prompt has a first token of its own, which is as good as certain."""
+    scene = draw(scenes(updates=2, temperatures=(1.0,)))
+    tokens = len(scene.table)
+    last = np.argsort(draw(permutations(tokens)))[: scene.questions.shape[1]]
+    table = scene.table.copy()
+    for token in last:
+        table[token, (token + 1) % tokens] = 60.0
+    questions = scene.questions.copy()
+    questions[:, :, -1] = last
+    return replace(scene, table=table, questions=questions)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a loop did: what it asked for, and the table after each update."""
+
+    noted: Noted
+    tables: list[Array]
+    policy: Any
+
+    @property
+    def rows(self) -> list[list[list[int]]]:
+        """The completions of each update."""
+        return self.noted.rows
+
+
+def trained(submission: Any, scene: Scene, stop_after: int | None = None) -> Trained:
+    """Run the submission's loop on a scene."""
+    noted = Noted(scene, stop_after)
+    policy = submission.tools.token_table(scene.table)
+    tables: list[Array] = []
+
+    def on_update(told: Any) -> bool:
+        tables.append(submission.tools.parameters(policy).get("table"))
+        return noted.hear(told)
+
+    submission.train_grpo(
+        policy,
+        submission.tools.sgd(policy, scene.learning_rate),
+        draw_prompts=submission.lend_function(noted.draw),
+        decode=submission.lend_function(noted.decode),
+        eos_id=scene.eos_id,
+        max_tokens=scene.max_tokens,
+        updates=scene.updates,
+        prompts=scene.questions.shape[1],
+        group_size=scene.group_size,
+        epochs=scene.epochs,
+        epsilon=scene.epsilon,
+        temperature=scene.temperature,
+        on_update=submission.lend_function(on_update),
+        generator=Generator(scene.seed),
+    )
+    submission.tools.echo(noted.summary())  # an answer too, by which known mistakes are recognised
+    return Trained(noted, tables, policy)
+
+
+def expect_all_updates(run: Trained) -> None:
+    """Prompts were drawn, completions decoded and updates told as often as there are updates."""
+    scene = run.noted.scene
+    told = len(run.tables)
+    expect(
+        told == scene.updates,
+        f"on_update should be called once in each of {scene.updates} updates; yours called it "
+        f"{told} times",
+        "on_update",
+    )
+    count = scene.verdicts[0].size
+    for rows in run.rows:
+        expect(
+            len(rows) == count,
+            f"{scene.questions.shape[1]} prompts with {scene.group_size} completions each make "
+            f"{count} to decode; yours decoded {len(rows)}",
+            "decode",
+        )
+
+
+def expect_the_steps(submission: Any, scene: Scene) -> None:
+    """Each update changes the table as the documented steps on its own samples do."""
+    run = trained(submission, scene)
+    expect_all_updates(run)
+    before = scene.table
+    for update, (rows, after) in enumerate(zip(run.rows, run.tables, strict=True)):
+        expect_shape("the table of logits", after, before.shape)
+        expect(bool(np.isfinite(after).all()), "the policy's parameters became infinite or nan")
+        expected, unsure = after_update(scene, update, before, rows)
+        if not unsure:
+            name = f"the change of the logits in update {update + 1}"
+            expect_close(name, after - before, expected - before, rtol=2e-5, atol=1e-6)
+        before = after
+
+
+@check("train_grpo samples `group_size` completions of each prompt, decoded group after group")
+@given(scene=successions(), examples=15, lends=True)
+def samples_groups(submission, scene):
+    run = trained(submission, scene)
+    expect_all_updates(run)
+    tokens = len(scene.table)
+    for update, rows in enumerate(run.rows):
+        for number, row in enumerate(rows):
+            prompt = number // scene.group_size
+            first = (int(scene.questions[update, prompt, -1]) + 1) % tokens
+            expect(
+                row[:1] == [first],
+                f"row {number} of what is decoded should be a completion of prompt {prompt}, which "
+                f"begins with token {first}; yours is {row}",
+                "the rows",
+            )
+
+
+@check("train_grpo ends each completion at its first EOS, or at `max_tokens`")
+@given(scene=scenes(), eos=one_of("any", "never", "at once"), examples=20, lends=True)
+def ends_completions(submission, scene, eos):
+    table = scene.table.copy()
+    table[:, scene.eos_id] += {"any": 0.0, "never": -60.0, "at once": 60.0}[eos]
+    run = trained(submission, replace(scene, table=table))
+    expect_all_updates(run)
+    for row in run.rows[0]:
+        whole = row[-1] == scene.eos_id or len(row) == scene.max_tokens
+        expect(
+            whole and len(row) <= scene.max_tokens,
+            f"a completion should have {scene.max_tokens} tokens, or end with EOS before; "
+            f"yours has {len(row)} and no EOS among the first {scene.max_tokens}",
+            "the length",
+        )
+
+
+@check("train_grpo samples each token from the policy's distribution at this temperature")
+@given(
+    table=tensors(4, 4, low=-1.5, high=1.5),
+    temperature=one_of(0.5, 2.0),
+    seed=integers(0, 10**6),
+    examples=3,
+    lends=True,
+)
+def samples_at_the_temperature(submission, table, temperature, seed):
+    table = table.astype(np.float64)
+    questions = np.array([[[3, 1, 2], [0, 2, 1]]])
+    verdicts = np.full((1, 2, 500), NOTHING)
+    scene = Scene(table, questions, verdicts, 0, 4, 1, 0.2, temperature, 1.0, seed)
+    run = trained(submission, scene)
+    expect_all_updates(run)
+    counts = np.zeros_like(table)
+    for number, row in enumerate(run.rows[0]):
+        start = int(questions[0, number // 500, -1])
+        for before, token in zip([start, *row], row, strict=False):
+            counts[before, min(max(token, 0), 3)] += 1
+    chances = np.exp(table / temperature)
+    chances /= chances.sum(axis=1, keepdims=True)
+    reads = counts.sum(axis=1, keepdims=True)
+    off = np.abs(counts - reads * chances)
+    limit = 6 * np.sqrt(reads * chances * (1 - chances)) + 6
+    for before, token in np.argwhere(off > limit)[:1]:
+        share, chance = counts[before, token] / reads[before, 0], chances[before, token]
+        expect(
+            False,
+            f"after token {before}, token {token} should be sampled with probability {chance:.3f}; "
+            f"its share in {reads[before, 0]:.0f} samples is {share:.3f}",
+            "the share of a token",
+        )
+
+
+@check("train_grpo takes the randomness of its samples from the generator", needs="samples_groups")
+@given(scene=scenes(updates=2), examples=8, lends=True)
+def follows_the_generator(submission, scene):
+    table = scene.table / 4
+    table[:, scene.eos_id] -= 60.0
+    scene = replace(scene, table=table)
+    one, again = trained(submission, scene), trained(submission, scene)
+    expect(one.rows == again.rows, "the same seed should give the same completions", "same")
+    others = [trained(submission, replace(scene, seed=scene.seed + k)).rows for k in (1, 2, 3)]
+    expect(
+        any(other[0] != one.rows[0] for other in others),
+        "another seed should give other completions",
+        "other",
+    )
+
+
+@check(
+    "train_grpo takes the step of the documented loss: the right tokens, advantages and divisor",
+    needs="samples_groups",
+    weight=3,
+)
+@given(scene=scenes(), examples=40, lends=True)
+def takes_the_step(submission, scene):
+    expect_the_steps(submission, scene)
+
+
+@check(
+    "train_grpo clips the ratio to the policy that sampled, in the second step and after",
+    needs="takes_the_step",
+    weight=2,
+)
+@given(scene=scenes(epochs=(2, 3), rates=(12.0, 4.0)), examples=40, lends=True)
+def clips_later_steps(submission, scene):
+    expect_the_steps(submission, scene)
+
+
+@check(
+    "train_grpo samples, scores and steps anew in each update, with nothing left from the last",
+    needs="takes_the_step",
+    weight=2,
+)
+@given(scene=scenes(updates=3, epochs=(1, 2), rates=(4.0, 1.0)), examples=25, lends=True)
+def begins_each_update_anew(submission, scene):
+    expect_the_steps(submission, scene)
+
+
+@check(
+    "train_grpo scores a completion by verifiable_reward, with the reference of its own prompt",
+    needs="wrong_answers",
+)
+@given(
+    scene=scenes(updates=2, verdicts=(FORMAT, RIGHT, NOTHING)),
+    examples=20,
+    lends=True,
+)
+def pays_what_is_verified(submission, scene):
+    run = trained(submission, scene)
+    expect_all_updates(run)
+    for told, verdicts in zip(run.noted.told, scene.verdicts, strict=True):
+        number = told.get("reward") if isinstance(told, dict) else None
+        expect_close("the reward that is told", number, float(REWARDS[verdicts].mean()))
+    expect_the_steps(submission, scene)
+
+
+@check("train_grpo changes nothing where all groups are tied, whatever they earn")
+@given(
+    scene=scenes(epochs=(2,), rates=(50.0,)),
+    kinds=integer_tensors(8, low=0, high=2),
+    completions=one_of(7, 3, 10, 13),
+    examples=20,
+    lends=True,
+)
+def learns_nothing_from_ties(submission, scene, kinds, completions):
+    prompts = scene.questions.shape[1]
+    kinds = (kinds[:prompts] + FORMAT) % 3
+    verdicts = np.repeat(kinds[None, :, None], completions, axis=2)
+    run = trained(submission, replace(scene, verdicts=verdicts))
+    expect_all_updates(run)
+    change = float(np.abs(run.tables[0] - scene.table).max())
+    expect(
+        change == 0.0,
+        f"groups whose rewards are all equal should leave the policy as it is; yours changed a "
+        f"logit by {change:.3g}",
+        "the change",
+    )
+
+
+@check(
+    "train_grpo runs the policy with gradient for its losses only, `epochs` times per completion",
+    needs="samples_groups",
+)
+@given(scene=scenes(updates=2, epochs=(1, 2, 3)), examples=10, lends=True)
+def samples_without_gradient(submission, scene):
+    run = trained(submission, scene)
+    expect_all_updates(run)
+    read = submission.tools.attribute(run.policy, "rows_with_gradient")
+    most = scene.epochs * scene.verdicts.size
+    expect(
+        type(read) is int and read <= most,
+        f"with gradient the policy should read at most {most} rows of tokens, {scene.epochs} times "
+        f"{scene.verdicts.size} completions; yours read {read}",
+        "the rows with gradient",
+    )
+
+
+@check("train_grpo ends when on_update says so", needs="samples_groups")
+@given(scene=scenes(updates=3), stop_after=integers(1, 2), examples=10, lends=True)
+def ends_when_told(submission, scene, stop_after):
+    run = trained(submission, scene, stop_after)
+    seen = {"draws prompts": run.noted.draws, "calls on_update": len(run.tables)}
+    for what, times in seen.items():
+        expect(
+            times == stop_after,
+            f"when on_update has returned False after update {stop_after}, nothing more should "
+            f"happen; yours {what} {times} times",
+            what,
+        )
+
+
+@check(
+    "train_grpo tells the mean reward, the share of groups with contrast and the mean length",
+    needs="samples_groups",
+)
+@given(scene=scenes(updates=2), examples=20, lends=True)
+def tells_how_it_goes(submission, scene):
+    run = trained(submission, scene)
+    expect_all_updates(run)
+    for told, verdicts, rows in zip(run.noted.told, scene.verdicts, run.rows, strict=True):
+        expected = {
+            "reward": float(REWARDS[verdicts].mean()),
+            "signal": float(np.mean([len(set(group)) > 1 for group in verdicts.tolist()])),
+            "length": float(np.mean([len(row) for row in rows])),
+        }
+        expect(isinstance(told, dict), f"on_update gets a dict; yours is {described(told)}", "told")
+        for name, number in expected.items():
+            expect(name in told, f"what on_update is told lacks {name!r}", "told")
+            expect(type(told[name]) is float, f"{name!r} should be a Python float", "told")
+            expect_close(f"what on_update is told as {name!r}", told[name], number)
+
+
+@check("train_grpo refuses groups of one with a ValueError that names group_size")
+@given(scene=scenes(), examples=3, lends=True)
+def refuses_groups_of_one(submission, scene):
+    with expect_raises(ValueError, naming="group_size"):
+        trained(submission, replace(scene, verdicts=scene.verdicts[:, :, :1]))
+
+
+@check(
+    "train_grpo teaches a language model to answer: 85 % right on prompts that it never saw",
+    needs="takes_the_step",
+    weight=3,
+)
+@training(
+    goal=0.85,
+    null=0.12,
+    unit="share of right answers",
+    budget=80,
+    alive_by=(50, 0.3),
+    likely={
+        "flat": "a loss without gradient: old log-probs that are not detached, greedy samples, or "
+        "rewards that do not tell the completions of a prompt apart",
+        "worse": "a loss of the wrong sign, or rewards that belong to other completions",
+        "slow": "advantages or tokens that belong to other completions",
+        "collapse": "gradients or old log-probs that are left over from an earlier update",
+        "not finite": "a division by the standard deviation of a tied group",
+    },
+)
+def learns_to_answer(submission, attempt: Attempt):
+    from rlgrade.trainer import verifiable
+
+    prompts, epochs = 16, 2
+    lessons = verifiable.Lessons(attempt, budget=prompts * attempt.goal.budget, epochs=epochs)
+    policy = submission.tools.language_model(
+        lessons.first_parameters, **verifiable.shape_of_model()
+    )
+    reached = 0.0
+
+    def on_update(told: Any) -> bool:
+        nonlocal reached
+        if lessons.draws % 2 == 0:
+            reached = lessons.score(submission.tools.parameters(policy))
+            attempt.point(lessons.draws, reached)
+        return reached < attempt.goal.score
+
+    submission.train_grpo(
+        policy,
+        submission.tools.adam(policy, verifiable.LEARNING_RATE),
+        draw_prompts=submission.lend_function(lessons.draw),
+        decode=submission.lend_function(lessons.decode),
+        eos_id=verifiable.EOS,
+        max_tokens=verifiable.RESPONSE,
+        updates=attempt.goal.budget,
+        prompts=prompts,
+        group_size=8,
+        epochs=epochs,
+        on_update=submission.lend_function(on_update),
+        generator=Generator(attempt.seed),
+    )
+    if reached < attempt.goal.score:
+        raise attempt.not_learned(reached)

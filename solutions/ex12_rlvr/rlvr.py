@@ -1,12 +1,17 @@
 """Verifiers: programs that turn a completion into a reward, read by a policy that looks for holes.
 
-Everything here is text and plain Python numbers; no tensor appears. A completion is what the model
-wrote after the prompt, of any length and with anything in it. No function ever raises because of
-what a completion contains, runs any part of it, or takes more than linear time in its length.
+A completion is what the model wrote after the prompt, of any length and with anything in it. No
+verifier ever raises because of what a completion contains, runs any part of it, or takes more than
+linear time in its length. They work on text and plain Python numbers. Tensors appear only in the
+last function, the loop in which a language model is trained on what the verifiers pay.
 """
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
+
+import torch
+from torch import Tensor, nn
 
 BOX = r"\boxed{"  # how an answer begins: these seven characters, exactly
 LONGEST_NUMBER = 1000  # characters; a longer text is never read as a number
@@ -174,7 +179,152 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     # END SOLUTION
 
 
+def train_grpo(
+    policy: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    draw_prompts: Callable[[int], tuple[Tensor, list[str]]],
+    decode: Callable[[Tensor], list[str]],
+    eos_id: int,
+    max_tokens: int,
+    updates: int,
+    prompts: int = 16,
+    group_size: int = 8,
+    epochs: int = 2,
+    epsilon: float = 0.2,
+    temperature: float = 1.0,
+    on_update: Callable[[dict[str, float]], bool],
+    generator: torch.Generator,
+) -> None:
+    r"""Train a language model in place on verifiable rewards, by GRPO without a KL penalty.
+
+    Up to `updates` times, with pi(v | tokens) = softmax(logits / temperature)[v] throughout:
+
+        1. `draw_prompts(prompts)` once: P prompts and the right answer to each.
+        2. G completions of each prompt are sampled from pi, token by token, each up to and
+           including its first EOS, at most `max_tokens` long.
+        3. r[p, g] = verifiable_reward(its text, the reference of p), with the default weight.
+        4. A[p, g] = (r[p, g] - mean(r[p])) / (std(r[p]) + 1e-4), where std divides by G - 1. A tied
+           group has A = 0 exactly.
+        5. `epochs` steps of the optimizer, each on the gradient of this loss over all P * G
+           completions and on nothing left from before:
+
+               ratio[i] = pi(token i) / pi_old(token i)
+               L = - mean over i of min(ratio[i] * A, clip(ratio[i], 1 - epsilon, 1 + epsilon) * A)
+
+           The mean is over every sampled token of the batch: all up to and including the EOS,
+           none of the prompt. pi_old is the policy that sampled, at the same temperature.
+        6. `on_update(...)` once; the training ends when it returns False.
+
+    The policy runs with gradient only for the losses of step 5, at most `epochs` times on each
+    completion.
+    Source: Shao et al., DeepSeekMath (arXiv:2402.03300), algorithm 1; without a KL penalty and with
+    a mean over tokens, Yu et al., DAPO (arXiv:2503.14476), sections 2.3 and 3.3.
+
+    Args:
+        policy: maps tokens [B, L] int64 to logits [B, L, V]; `logits[:, t]` is about the token at
+            t + 1. It reads rows of up to T + `max_tokens` tokens.
+        optimizer: holds the parameters of `policy`.
+        draw_prompts: maps a number P of prompts to their tokens [P, T] int64, all equally long, and
+            a list of P references, texts.
+        decode: maps completions [N, R] int64 to a list of N texts. It reads a row up to its first
+            EOS; what stands behind does not matter. It gets the completions, without the prompts,
+            group after group: all G of the first prompt, then all of the second. In one call or in
+            several; a row has the completion as it was sampled, EOS included.
+        eos_id: the token that ends a completion.
+        max_tokens: R, at least 1, in tokens.
+        updates: how often, at most.
+        prompts: P, the prompts of one update.
+        group_size: G, the completions of each; at least 2.
+        epochs: steps on one batch.
+        epsilon: half-width of the clip, above 0.
+        temperature: above 0, no unit.
+        on_update: is told of each update, in Python floats: "reward", the mean of r; "signal", the
+            share of groups that are not tied; "length", the mean number of tokens of a completion,
+            EOS included. Says whether to go on.
+        generator: where the randomness of the samples comes from.
+
+    Raises:
+        ValueError: `group_size` is below 2; the message names it.
+    """
+    # BEGIN SOLUTION
+    if group_size < 2:
+        raise ValueError(f"group_size should be at least 2, got {group_size}")
+    for _ in range(updates):
+        questions, references = draw_prompts(prompts)
+        repeated = questions.repeat_interleave(group_size, dim=0)
+        completions = _sampled(policy, repeated, max_tokens, eos_id, temperature, generator)
+        texts = decode(completions)
+        paid = [
+            verifiable_reward(text, references[row // group_size]) for row, text in enumerate(texts)
+        ]
+        rewards = torch.tensor(paid).view(-1, group_size)
+        advantages = _advantages(rewards).view(-1, 1)
+        tokens = torch.cat([repeated, completions], dim=1)
+        mask = _until_the_end(completions, eos_id)
+        with torch.no_grad():
+            old_log_probs = _log_probs(policy, tokens, questions.shape[1], temperature)
+        for _ in range(epochs):
+            log_probs = _log_probs(policy, tokens, questions.shape[1], temperature)
+            ratio = (log_probs - old_log_probs).exp()
+            clipped = ratio.clamp(1.0 - epsilon, 1.0 + epsilon)
+            surrogate = torch.minimum(ratio * advantages, clipped * advantages)
+            loss = -surrogate[mask].mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        told = {
+            "reward": rewards.mean().item(),
+            "signal": (rewards != rewards[:, :1]).any(dim=1).float().mean().item(),
+            "length": mask.sum(dim=1).float().mean().item(),
+        }
+        if not on_update(told):
+            break
+    # END SOLUTION
+
+
 # BEGIN SOLUTION
+@torch.no_grad()
+def _sampled(
+    policy: nn.Module,
+    prompts: Tensor,
+    max_tokens: int,
+    eos_id: int,
+    temperature: float,
+    generator: torch.Generator,
+) -> Tensor:
+    """[B, R] one completion of each prompt; behind its EOS a row has further ones."""
+    tokens = prompts
+    ended = torch.zeros(len(prompts), 1, dtype=torch.bool)
+    for _ in range(max_tokens):
+        probabilities = (policy(tokens)[:, -1] / temperature).softmax(dim=-1)
+        drawn = torch.multinomial(probabilities, 1, generator=generator)
+        drawn = drawn.masked_fill(ended, eos_id)
+        ended = ended | (drawn == eos_id)
+        tokens = torch.cat([tokens, drawn], dim=1)
+    return tokens[:, prompts.shape[1] :]
+
+
+def _log_probs(policy: nn.Module, tokens: Tensor, start: int, temperature: float) -> Tensor:
+    """[B, R] of the tokens from `start` on, each from the logits one place before it."""
+    logits = policy(tokens[:, :-1])[:, start - 1 :] / temperature
+    chosen = tokens[:, start:].unsqueeze(-1)
+    return logits.log_softmax(dim=-1).gather(-1, chosen).squeeze(-1)
+
+
+def _until_the_end(completions: Tensor, eos_id: int) -> Tensor:
+    """[B, R] bool, True up to the first EOS and there."""
+    ends = (completions == eos_id).long()
+    return ends.cumsum(dim=1) - ends == 0
+
+
+def _advantages(rewards: Tensor) -> Tensor:
+    """[P, G] standardised within each group; measured from its first reward, so ties are zero."""
+    relative = rewards - rewards[:, :1]
+    centred = relative - relative.mean(dim=1, keepdim=True)
+    return centred / (centred.std(dim=1, keepdim=True) + 1e-4)
+
+
 BRACE = re.compile(r"[{}]")
 INTEGER = r"(?:\d{1,3}(?:,\d{3})+|\d+)"
 FRAC = re.compile(rf"([+-]?)\\frac\{{({INTEGER})\}}\{{({INTEGER})\}}", re.ASCII)

@@ -115,6 +115,12 @@ class Noted:
         self.told.append(told)
         return self.stop_after is None or len(self.told) < self.stop_after
 
+    def summary(self) -> list[Any]:
+        """All that was noted, as plain data."""
+        told = [told if type(told) is dict else {} for told in self.told]
+        numbers = [{k: v for k, v in each.items() if type(v) is float} for each in told]
+        return [self.draws, self.rows, self.widths, numbers]
+
 
 def advantages(verdicts: Array) -> Array:
     """[P, G] from differences alone; a group's variance is half their mean square."""

@@ -36,7 +36,7 @@ RESPONSE = 14  # the longest kind of warm-up completion has 12
 SIZE = Size(symbols=len(TEXTS), places=PROMPT + RESPONSE)
 LEARNING_RATE = 2e-3
 LARGEST_STEP = 4 * LEARNING_RATE  # Adam's are at most (1 - 0.9) / sqrt(1 - 0.999) = 3.2 times it
-EVALUATED = 512  # prompts
+EVALUATED = 256  # prompts
 
 Array = npt.NDArray[Any]
 

@@ -302,6 +302,14 @@ def attribute(thing: Any, name: str) -> Any:
     return getattr(thing, name)
 
 
+def echo(value: Any) -> Any:
+    """The value. A check makes an answer of what a submission told functions that were lent to it.
+
+    Answers are what known mistakes are recognised by.
+    """
+    return value
+
+
 def part_of_output(module: nn.Module, inputs: Tensor, part: int) -> Tensor:
     """One of the tensors that a module returns for `inputs`.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+import torch
 
 INTEGER = r"([0-9]+|[0-9]{1,3}(,[0-9]{3})+)"
 GRAMMAR = (
@@ -109,3 +110,91 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     if n - c < k:
         return 1.0
     return float(1.0 - np.prod(1.0 - k / np.arange(n - c + 1, n + 1)))
+
+
+@dataclass
+class Rollout:
+    """The habit of CleanRL's buffers: everything is stored while it is sampled."""
+
+    sequences: torch.Tensor
+    log_probs: torch.Tensor
+    alive: torch.Tensor
+    prompt_length: int
+
+    @property
+    def completions(self) -> torch.Tensor:
+        return self.sequences[:, self.prompt_length :]
+
+
+@torch.no_grad()
+def roll_out(policy, queries, eos_id, max_tokens, temperature, generator) -> Rollout:
+    sequences, log_probs, alive = queries, [], [torch.ones(len(queries), dtype=torch.bool)]
+    for _ in range(max_tokens):
+        log_p = (policy(sequences)[:, -1] / temperature).log_softmax(-1)
+        token = torch.multinomial(log_p.exp(), 1, generator=generator)
+        log_probs.append(log_p.gather(1, token))
+        sequences = torch.cat((sequences, token), 1)
+        alive.append(alive[-1] & (token[:, 0] != eos_id))
+        if not alive[-1].any():
+            break
+    return Rollout(sequences, torch.cat(log_probs, 1), torch.stack(alive[:-1], 1), queries.shape[1])
+
+
+def standardised(rewards: np.ndarray) -> np.ndarray:
+    contrast = rewards.max(axis=1, keepdims=True) > rewards.min(axis=1, keepdims=True)
+    scaled = rewards - rewards.mean(axis=1, keepdims=True)
+    scaled /= rewards.std(axis=1, ddof=1, keepdims=True) + 1e-4
+    return np.where(contrast, scaled, 0.0)
+
+
+def train_grpo(
+    policy: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    *,
+    draw_prompts,
+    decode,
+    eos_id: int,
+    max_tokens: int,
+    updates: int,
+    prompts: int = 16,
+    group_size: int = 8,
+    epochs: int = 2,
+    epsilon: float = 0.2,
+    temperature: float = 1.0,
+    on_update,
+    generator: torch.Generator,
+) -> None:
+    if group_size in (0, 1):
+        raise ValueError("group_size is too small")
+    for _update in range(1, updates + 1):
+        queries, answers = draw_prompts(prompts)
+        tiled = queries.unsqueeze(1).expand(-1, group_size, -1).flatten(0, 1)
+        seen = roll_out(policy, tiled, eos_id, max_tokens, temperature, generator)
+        texts = np.array(decode(seen.completions), dtype=object).reshape(prompts, group_size)
+        rewards = np.array(
+            [
+                [verifiable_reward(text, a) for text in row]
+                for row, a in zip(texts, answers, strict=True)
+            ]
+        )
+        # One entry for each token that counts, from here on.
+        b, t = seen.alive.nonzero(as_tuple=True)
+        chosen, b_old = seen.completions[b, t], seen.log_probs[b, t]
+        b_advantages = torch.from_numpy(standardised(rewards)).flatten()[b]
+        for _epoch in range(epochs):
+            logits = policy(seen.sequences)[b, seen.prompt_length + t - 1] / temperature
+            new = torch.distributions.Categorical(logits=logits).log_prob(chosen)
+            ratio = (new - b_old).exp()
+            too_far = torch.where(b_advantages > 0, ratio > 1 + epsilon, ratio < 1 - epsilon)
+            gain = torch.where(too_far, 0.0, ratio * b_advantages)  # where it is held, no gradient
+            optimizer.zero_grad(set_to_none=True)
+            (-gain.sum() / len(b)).backward()
+            optimizer.step()
+        contrast = rewards.max(axis=1) != rewards.min(axis=1)
+        told = {
+            "reward": rewards.mean(),
+            "signal": contrast.mean(),
+            "length": len(b) / rewards.size,
+        }
+        if not on_update({name: float(number) for name, number in told.items()}):
+            return

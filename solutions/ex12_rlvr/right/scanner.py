@@ -2,6 +2,8 @@
 
 from math import comb
 
+import torch
+
 BOX = r"\boxed{"
 DIGITS = frozenset("0123456789")
 
@@ -103,3 +105,99 @@ def pass_at_k(n, c, k):
     if few > 5000:  # then it is 1 to far more than six digits
         return 1.0
     return 1 - comb(n - many, few) / comb(n, few)
+
+
+def written(policy, prompt, count, eos_id, max_tokens, temperature, generator):
+    """Completions of one prompt as lists of tokens, each with the log-probs of its tokens."""
+    completions = [([], []) for _ in range(count)]
+    open_ones = list(range(count))
+    while open_ones:
+        rows = torch.tensor([prompt + completions[i][0] for i in open_ones])
+        with torch.no_grad():
+            logits = policy(rows)[:, -1] / temperature
+        chances = torch.exp(logits - logits.amax(dim=1, keepdim=True))
+        drawn = torch.multinomial(chances, 1, generator=generator)
+        log_probs = torch.log(chances.gather(1, drawn) / chances.sum(dim=1, keepdim=True))
+        for i, token, log_prob in zip(open_ones, drawn.tolist(), log_probs.tolist(), strict=True):
+            completions[i][0].extend(token)
+            completions[i][1].extend(log_prob)
+        open_ones = [
+            i
+            for i in open_ones
+            if completions[i][0][-1] != eos_id and len(completions[i][0]) < max_tokens
+        ]
+    return completions
+
+
+def padded(rows, width, filler):
+    return torch.tensor([row + [filler] * (width - len(row)) for row in rows])
+
+
+def weights_of(rewards):
+    """Advantages by the differences within a group."""
+    size = len(rewards)
+    pairs = sum((a - b) ** 2 for a in rewards for b in rewards)
+    spread = (pairs / (2 * size * (size - 1))) ** 0.5
+    return [sum(a - b for b in rewards) / size / (spread + 1e-4) for a in rewards]
+
+
+def train_grpo(
+    policy,
+    optimizer,
+    *,
+    draw_prompts,
+    decode,
+    eos_id,
+    max_tokens,
+    updates,
+    prompts=16,
+    group_size=8,
+    epochs=2,
+    epsilon=0.2,
+    temperature=1.0,
+    on_update,
+    generator,
+):
+    """Completions as lists; the gradient by way of weights that are held fixed."""
+    if group_size < 2:
+        raise ValueError("group_size must be 2 or more")
+    for _ in range(updates):
+        questions, references = draw_prompts(prompts)
+        asked = [question for question in questions.tolist() for _ in range(group_size)]
+        answers = [reference for reference in references for _ in range(group_size)]
+        sampled = []
+        for row in questions.tolist():
+            sampled += written(policy, row, group_size, eos_id, max_tokens, temperature, generator)
+        paid, advantages = [], []
+        for (tokens, _), answer in zip(sampled, answers, strict=True):
+            paid.append(verifiable_reward(decode(torch.tensor([tokens]))[0], answer))
+        groups = [paid[i : i + group_size] for i in range(0, len(paid), group_size)]
+        for group in groups:
+            advantages += weights_of(group)
+        longest = max(len(tokens) for tokens, _ in sampled)
+        completions = padded([tokens for tokens, _ in sampled], longest, eos_id)
+        old = padded([log_probs for _, log_probs in sampled], longest, 0.0)
+        counted = padded([[1.0] * len(tokens) for tokens, _ in sampled], longest, 0.0)
+        judged = torch.tensor(advantages).unsqueeze(1) * counted / counted.sum()
+        inputs = torch.cat([torch.tensor(asked), completions], dim=1)
+        start = inputs.shape[1] - longest
+        parameters = [p for p in policy.parameters() if p.requires_grad]
+        for _ in range(epochs):
+            scores = policy(inputs)[:, start - 1 : -1] / temperature
+            scores = scores - scores.logsumexp(dim=-1, keepdim=True)
+            log_probs = scores.gather(2, completions.unsqueeze(2)).squeeze(2)
+            with torch.no_grad():
+                ratio = torch.exp(log_probs - old)
+                held = (judged > 0) & (ratio > 1 + epsilon) | (judged < 0) & (ratio < 1 - epsilon)
+                weights = torch.where(held, torch.zeros_like(ratio), ratio * judged)
+            found = torch.autograd.grad(-(weights * log_probs).sum(), parameters)
+            for parameter, gradient in zip(parameters, found, strict=True):
+                parameter.grad = gradient
+            optimizer.step()
+        told = {
+            "reward": sum(paid) / len(paid),
+            "signal": sum(min(group) < max(group) for group in groups) / len(groups),
+            "length": float(counted.sum()) / len(paid),
+        }
+        if on_update(told) is False:
+            break
