@@ -179,7 +179,7 @@ class TestDecision:
             attempt.point(20, 11.0, kl=0.5)
 
         decide(body, link, points=points)
-        assert [len(p["attempts"][0]["steps"]) for p in points] == [1, 2]  # type: ignore[index]
+        assert [len(p["attempts"][0]["steps"]) for p in points] == [0, 1, 2]  # type: ignore[index]
         assert points[-1]["attempts"][0]["signals"] == {"kl": [None, 0.5]}  # type: ignore[index]
 
 

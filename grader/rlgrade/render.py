@@ -78,8 +78,10 @@ class Printer:
     def progress(self, promise: str, training: dict[str, Any]) -> None:
         """The last point of a learning curve, on a terminal, over the one before."""
         self.running = (promise, training)
-        if self.console.is_terminal and training["attempts"]:
-            text = f"  {curve_line(training, ascii_only=self.ascii)}  {promise}"
+        if self.console.is_terminal:
+            begun = bool(training["attempts"])
+            line = curve_line(training, ascii_only=self.ascii) if begun else "..."
+            text = f"  {line}  {promise}"
             self._clear()
             self.console.file.write(text[: self.console.width - 1])
             self.console.file.flush()

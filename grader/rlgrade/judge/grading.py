@@ -91,7 +91,7 @@ def grade(
         settings: limits; the default serves a learner.
         bank: the exercise's known mistakes, where many submissions share them.
         on_result: is told of each check as it ends.
-        on_point: is told of each new point of a learning curve.
+        on_point: is told of a training check and of each attempt as it begins, then of each point.
     """
     start = time.monotonic()
     known = bank or Bank(exercise, server)
@@ -209,6 +209,7 @@ class _Run:
         """Make attempts at learning until the check is decided."""
         start = time.monotonic()
         verdict = Verdict(training, "")
+        self.on_point(check, verdict)  # the first point may take long: torch is loaded for it
         message, line = "", None
         try:
             verdict = run_training(

@@ -69,7 +69,7 @@ def run_training(
         attempts: how many, at most.
         seconds: for all attempts together.
         device: where networks of the judge live.
-        on_point: is told of every new point of a curve.
+        on_point: is told of every attempt as it begins, and of every new point of its curve.
 
     Raises:
         WorkerGone, SubmissionRaised, Unmet: the submission did not do what can be trained at all.
@@ -86,6 +86,7 @@ def run_training(
             on_point=lambda curve, link=link: _sign_of_life(link, lambda: on_point(verdict)),  # type: ignore[misc]
         )
         verdict.curves.append(attempt.curve)
+        on_point(verdict)
         _sign_of_life(link)
         link.seed(attempt.seed)
         try:

@@ -150,17 +150,18 @@ class Screen:
         self._print(Text("Checking ").append(short_path(title.file), style=link))
 
     def _draw_result(self, result: CheckResult, replay: str) -> None:
-        """The first failure of what is written; the others are counted. With `verbose`, all."""
-        if self.verbose:
+        """The first failure of what is written, and every learning curve; others are counted.
+
+        With `verbose`, everything.
+        """
+        passed, skipped = result.outcome is Outcome.PASS, result.outcome is Outcome.SKIPPED
+        hidden = self._printer.explained or skipped or is_unwritten(result)
+        wanted = bool(result.training) if passed else not hidden
+        if self.verbose or wanted:
             self.live("")
             self._printer.result(result, replay)
-        elif result.outcome is not Outcome.PASS:
-            shown = self._printer.explained or result.outcome is Outcome.SKIPPED
-            if shown or is_unwritten(result):
-                self._left_out += 1
-            else:
-                self.live("")
-                self._printer.result(result, replay)
+        elif not passed:
+            self._left_out += 1
 
     def _draw_end(self) -> None:
         report = self._report

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import secrets
+import sys
 from collections.abc import Callable
+from threading import Thread
 from types import TracebackType
 
 from rlgrade.author.declare import Check
 from rlgrade.courses import Course, Exercise
 from rlgrade.judge.bank import Bank
-from rlgrade.judge.grading import Settings, grade
+from rlgrade.judge.grading import Settings, grade, load_checks
 from rlgrade.judge.server import Server
 from rlgrade.judge.training import Verdict
 from rlgrade.outcome import GraderError
@@ -100,6 +103,8 @@ class Session:
         try:
             self._server.on_wait = lambda: None
             self._bank(exercise).prepare()
+            if "torch" not in sys.modules and any(c.training for c in load_checks(exercise)):
+                Thread(target=importlib.import_module, args=("torch",), daemon=True).start()
         except GraderError:
             self._restart()
 
