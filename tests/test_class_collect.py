@@ -100,6 +100,10 @@ def test_downloads_of_canvas_as_files_and_as_one_zip(tmp_path):
     assert told(found) == want
     (tmp_path / "submissions.zip").write_bytes(zipped(files))
     assert told(collect(tmp_path / "submissions.zip", [ONE, TWO])) == want
+    (tmp_path / "in").mkdir()
+    (tmp_path / "submissions.zip").rename(tmp_path / "in" / "submissions.zip")
+    with pytest.raises(UsageError, match="name that zip itself"):
+        collect(tmp_path / "in", [ONE, TWO])
     (late,) = [f for f in found.found if f.student.key == "77"]
     assert late.note == "Canvas marks it late"
     assert late.student.canvas_id == "77"

@@ -18,12 +18,19 @@ from rlgrade.classroom.archives import (
     entries_of,
     zipped_entries,
 )
-from rlgrade.classroom.names import Identity, Sender, clean, cleaned, is_file_name, sender_of
+from rlgrade.classroom.names import (
+    GRADESCOPE,
+    Identity,
+    Sender,
+    clean,
+    cleaned,
+    is_download,
+    is_file_name,
+    sender_of,
+)
 from rlgrade.courses import Exercise
 from rlgrade.judge.source import MAX_SOURCE
 from rlgrade.outcome import UsageError
-
-GRADESCOPE = "submission_metadata.yml"
 
 
 @dataclass(frozen=True)
@@ -78,6 +85,8 @@ def collect(root: Path, exercises: Sequence[Exercise]) -> Collection:
     """
     try:
         entries = _unwrapped(entries_of(root), exercises)
+        if len(entries) == 1 and _is_a_class(entries[0]):
+            raise UsageError(f"{root} holds the download of a class as a zip; name that zip itself")
     except Refused as refused:
         raise UsageError(f"{root}: {refused}") from None
     collection = Collection()
@@ -105,6 +114,17 @@ def _unwrapped(entries: list[Entry], exercises: Sequence[Exercise]) -> list[Entr
             return entries
         entries = [replace(entry, path=PurePosixPath(*entry.path.parts[1:])) for entry in entries]
     return entries
+
+
+def _is_a_class(entry: Entry) -> bool:
+    """Whether a file is a platform's zip with many students in it."""
+    if entry.path.suffix.lower() != ".zip":
+        return False
+    try:
+        inside = zipped_entries(entry.read(MAX_ZIP + 1))
+    except Refused:
+        return False
+    return any(is_download(each.path.parts[0]) for each in inside)
 
 
 def _is_one_student(entries: list[Entry]) -> bool:

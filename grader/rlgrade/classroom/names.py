@@ -13,6 +13,7 @@ import unicodedata
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+GRADESCOPE = "submission_metadata.yml"
 CANVAS = re.compile(
     r"(?P<name>[^_]+)_(?P<late>LATE_)?(?P<user>\d+)_(?:question_\d+_)?(?P<submission>\d+)_(?P<file>.+)"
 )
@@ -55,6 +56,11 @@ def sender_of(name: str) -> Sender:
     path = PurePosixPath(name)
     stem = path.stem if path.suffix.lower() in (".zip", ".py") else name
     return Sender(Identity(stem or name, stem or name), name)
+
+
+def is_download(name: str) -> bool:
+    """Whether a platform wrote this name: then many students are beside it."""
+    return bool(CANVAS.fullmatch(name) or MOODLE.fullmatch(name)) or name == GRADESCOPE
 
 
 def clean(text: str) -> str:
