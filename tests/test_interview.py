@@ -85,7 +85,7 @@ def test_from_the_first_question_to_the_report(sits_down, workspace):
         "| trade-offs | not asked | 0 |",
         "Follow-ups: 1 of 2 expected points.",
         "- names the law a + b = b + a  (question 2, concept)",
-        "- says the same of subtraction 3 - 2 is not 2 - 3  (question 2)",
+        "- says the same of subtraction. 3 - 2 is not 2 - 3  (question 2)",
         "One item of every kind: 6 points missed. `rlgrade quiz run kinds`",
         "- `rlgrade check ex01` (ex01_scale)",
         "> Two heaps, pushed together.",

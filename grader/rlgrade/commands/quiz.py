@@ -12,6 +12,7 @@ from rlgrade.commands.quiz_options import session_options
 
 ELSEWHERE = {
     "cram": "quiz_run",
+    "export": "quiz_export",
     "flag": "quiz_run",
     "review": "quiz_run",
     "run": "quiz_run",

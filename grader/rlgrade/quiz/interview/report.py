@@ -20,6 +20,7 @@ KEYED: dict[type, schema.Dimension] = {
     schema.Predict: "diagnosis",
     schema.Case: "diagnosis",
 }
+OUR_OWN = ("computed", "constructed", "exercise")  # sources that cannot be read up
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ def _musts(done: Sequence[Asked]) -> str:
 
 def _flags(done: Sequence[Asked]) -> str:
     rows = [
-        f"- {asked.item.red_flags[n].text} {asked.item.red_flags[n].why}  (question {number})"
+        f"- {_flag(asked.item.red_flags[n])}  (question {number})"
         for number, asked in enumerate(done, 1)
         if isinstance(asked.item, schema.Open)
         for n in asked.flags
@@ -130,21 +131,24 @@ def _flags(done: Sequence[Asked]) -> str:
 
 
 def _study(done: Sequence[Asked]) -> str:
-    worst = sorted((asked for asked in done if lost(asked)), key=lost, reverse=True)
-    if not worst:
-        return "## Study this first\n\nNothing was missed. Ask for a higher level or other topics."
     topics: dict[str, list[Asked]] = {}
-    for asked in worst:
+    for asked in sorted((asked for asked in done if lost(asked)), key=lost, reverse=True):
         topics.setdefault(asked.question.entry.quiz.id, []).append(asked)
-    rows = []
-    for number, (topic, asked_here) in enumerate(topics.items(), 1):
-        quiz = asked_here[0].question.entry.quiz
-        total = sum(map(lost, asked_here))
-        points = f"{total:g} point{'' if total == 1 else 's'}"
-        rows.append(f"{number}. {quiz.title}: {points} missed. `rlgrade quiz run {topic}`")
-        sources = dict.fromkeys(source for asked in asked_here for source in asked.item.sources)
-        rows += [f"   - {source}" for source in sources if not source.startswith("computed")]
+    if not topics:
+        return "## Study this first\n\nNothing was missed. Ask for a higher level or other topics."
+    worst = sorted(topics, key=lambda topic: -sum(map(lost, topics[topic])))
+    rows = [_topic(number, topic, topics[topic]) for number, topic in enumerate(worst, 1)]
     return "\n".join(["## Study this first", "", *rows])
+
+
+def _topic(number: int, topic: str, missed: Sequence[Asked]) -> str:
+    total = sum(map(lost, missed))
+    points = f"{total:g} point{'' if total == 1 else 's'}"
+    title = missed[0].question.entry.quiz.title
+    rows = [f"{number}. {title}: {points} missed. `rlgrade quiz run {topic}`"]
+    sources = dict.fromkeys(source for asked in missed for source in asked.item.sources)
+    rows += [f"   - {source}" for source in sources if not source.startswith(OUR_OWN)]
+    return "\n".join(rows)
 
 
 def _exercises(done: Sequence[Asked]) -> str:
@@ -161,9 +165,10 @@ def _exercises(done: Sequence[Asked]) -> str:
 
 def _question(number: int, asked: Asked) -> str:
     plan = clock_time(asked.question.seconds)
+    more = " with follow-ups" if asked.follow_ups else ""
     parts = [
         f"## {number}. {asked.question.stage.capitalize()}",
-        f"`{asked.item.id}`, {clock_time(asked.seconds)} with follow-ups, planned {plan} without.",
+        f"`{asked.item.id}`, {clock_time(asked.seconds)}{more}, planned {plan}.",
         quoted(asked.question.instance.stem),
         fenced(asked.item.code),
     ]
@@ -182,9 +187,7 @@ def _open(asked: Asked, item: schema.Open) -> Iterator[str]:
     yield "**You said:**" if asked.answer else "You answered aloud, or not at all."
     yield quoted(asked.answer)
     yield "\n".join(_point(point, point.id in asked.got) for point in item.rubric)
-    yield "\n".join(
-        f"- red flag: {item.red_flags[n].text} {item.red_flags[n].why}" for n in asked.flags
-    )
+    yield "\n".join(f"- red flag: {_flag(item.red_flags[n])}" for n in asked.flags)
     for each in asked.follow_ups:
         yield f"**Follow-up:** {each.ask}"
         yield quoted(each.answer)
@@ -192,6 +195,10 @@ def _open(asked: Asked, item: schema.Open) -> Iterator[str]:
         yield "\n".join(f"- {'✓' if n in each.got else '✗'} {text}" for n, text in rows)
     yield f"**In a minute:** {item.model_answer.short.strip()}"
     yield f"**With everything:**\n\n{item.model_answer.long.strip()}"
+
+
+def _flag(flag: schema.RedFlag) -> str:
+    return f"{flag.text.strip().rstrip('.')}. {flag.why.strip()}"
 
 
 def _point(point: schema.RubricPoint, said: bool) -> str:
