@@ -313,6 +313,9 @@ class Link:
             answer["value"] = self._lent[number](question["what"], *args)
         except Refused as refused:
             answer["refused"] = str(refused)
+        except BaseException:  # the check is over in the middle of a call, which nobody resumes
+            self.close()
+            raise
         self._awaited = waiting
         self.worker.post(pack(answer, _to_blob))
 

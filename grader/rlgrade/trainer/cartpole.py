@@ -124,7 +124,7 @@ class CartPoles:
         if not isinstance(actions, np.ndarray) or actions.shape != (self.count,):
             shape = list(actions.shape) if isinstance(actions, np.ndarray) else "something else"
             raise Refused(f"actions should have shape [{self.count}], got {shape}")
-        if actions.dtype.kind not in "iu" or not np.isin(actions, (0, 1)).all():
+        if actions.dtype.kind not in "iu" or ((actions < 0) | (actions > 1)).any():
             raise Refused("actions should be whole numbers, each 0 or 1")
         return actions.astype(np.int64)
 

@@ -28,7 +28,7 @@ def lent_environments(ask: Ask, spec: dict[str, Any]) -> Any:
     """Environments that are stepped in the judge, as a `gymnasium.vector.VectorEnv`.
 
     They reset at the step that ends an episode; `infos["final_obs"]` then holds the observations
-    in which episodes ended, and `infos["_final_obs"]` says which rows have one.
+    in which episodes ended, one array for each row that `infos["_final_obs"]` marks, else None.
     """
     import gymnasium
     import numpy as np
@@ -58,7 +58,10 @@ def lent_environments(ask: Ask, spec: dict[str, Any]) -> Any:
             infos = {}
             if final is not None:
                 ended = (terminated | truncated).numpy()
-                infos = {"final_obs": final.numpy(), "_final_obs": ended}
+                rows = np.full(self.num_envs, None, dtype=object)  # as Gymnasium's own have it
+                for row in ended.nonzero()[0]:
+                    rows[row] = final[row].numpy()
+                infos = {"final_obs": rows, "_final_obs": ended}
             return (
                 observations.numpy(),
                 rewards.numpy(),
