@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from xml.etree import ElementTree
 
 import pytest
@@ -163,7 +163,8 @@ def test_tokens_are_used_in_order_of_due_dates_and_only_where_they_help(book):
     send(book, "ann", (2, 2), 2, "ex01_scale")
     send(book, "ann", (0, 0), 1, "ex02_shift")
     send(book, "ann", (2, 2), 9, "ex03_turn")
-    due = {"ex01": DUE, "ex02": DUE, "ex03_turn": DUE + timedelta(days=7)}
+    east = timezone(timedelta(hours=12))  # the date there is a day on; the moment is not
+    due = {"ex01": DUE.astimezone(east), "ex02": DUE, "ex03_turn": DUE + timedelta(days=7)}
     policy = Policy(due, percent_per_day=10, tokens=3)
     marks = standing(book, policy).marks
     used = {exercise: marks["ann", exercise].tokens_used for _, exercise in marks}

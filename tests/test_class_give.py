@@ -51,10 +51,13 @@ def test_no_line_of_a_hidden_file_is_in_the_handout_of_any_exercise(tmp_path, pa
         for line in path.read_text().splitlines()
     }
     assert len(given) > 50
+    shown = "\n".join(
+        path.read_text()
+        for exercise in exercises
+        for path in exercise.shown.rglob("*")
+        if path.suffix in (".py", ".md")
+    )
     for exercise in exercises:
-        shown = "\n".join(
-            p.read_text() for p in exercise.shown.rglob("*") if p.suffix in (".py", ".md")
-        )
         for path in exercise.hidden.rglob("*"):
             if not path.is_file() or "__pycache__" in path.parts:
                 continue
@@ -71,6 +74,13 @@ def test_names_of_hidden_files_stay_at_home(tmp_path):
     assert "Due: 1 March, noon" in (tmp_path / "out" / "README.md").read_text()
     with pytest.raises(UsageError, match="not empty"):
         make_handout(tmp_path / "out", course, course.exercises)
+
+
+def test_where_a_course_lies_does_not_matter(tmp_path):
+    course = Course(shutil.copytree(COURSE, tmp_path / ".venv" / "__pycache__" / "course"))
+    written = make_handout(tmp_path / "out", course, course.exercises)
+    assert len(written) == 4
+    assert list(leaks({"x": b"scaled_rewards = rewards.detach() * factor"}, course.exercises))
 
 
 def test_a_course_whose_stub_tells_is_not_handed_out(tmp_path):

@@ -93,8 +93,7 @@ def _files(
 
 def shown_files(exercise: Exercise) -> list[Path]:
     """What a learner may see of an exercise."""
-    found = sorted(path for path in exercise.shown.rglob("*") if path.is_file())
-    return [path for path in found if not IGNORED.intersection(path.parts)]
+    return _files_below(exercise.shown)
 
 
 def _readme(course: Course, exercises: Sequence[Exercise], due: str, tests: dict[str, str]) -> str:
@@ -118,9 +117,8 @@ def hidden_lines(exercises: Sequence[Exercise]) -> set[str]:
     shown = {line for each in exercises for path in shown_files(each) for line in _lines(path)}
     hidden = set()
     for exercise in exercises:
-        for path in exercise.hidden.rglob("*"):
-            if path.is_file() and not IGNORED.intersection(path.parts):
-                hidden.update(_lines(path))
+        for path in _files_below(exercise.hidden):
+            hidden.update(_lines(path))
     imports = ("import ", "from ")
     telling = {line for line in hidden if len(line) >= TELLING and not line.startswith(imports)}
     return telling - shown
@@ -137,6 +135,12 @@ def leaks(files: Mapping[str, bytes], exercises: Sequence[Exercise]) -> Iterator
         for line in _stripped(data):
             if len(line) >= least and line in hidden:
                 yield f"{name}: {line}"
+
+
+def _files_below(root: Path) -> list[Path]:
+    """Files without caches and the like; where `root` itself lies does not matter."""
+    found = sorted(path for path in root.rglob("*") if path.is_file())
+    return [path for path in found if not IGNORED.intersection(path.relative_to(root).parts)]
 
 
 def _lines(path: Path) -> list[str]:

@@ -107,7 +107,7 @@ def standing(book: Gradebook, policy: Policy, exercises: Sequence[str] | None = 
     marks = {}
     for number, person in people.items():
         tokens = policy.tokens
-        for exercise in sorted(chosen, key=lambda e: (str(policy.due_of(e) or "~"), e)):
+        for exercise in sorted(chosen, key=policy.order):
             mine = attempts.get((number, exercise), [])
             mark = _mark(person, exercise, mine, policy, tokens, most.get(exercise, 0.0))
             tokens -= mark.tokens_used

@@ -55,6 +55,11 @@ class Policy:
         names = (exercise, exercise.partition("_")[0], "all")
         return next((self.due[name] for name in names if name in self.due), None)
 
+    def order(self, exercise: str) -> tuple[float, str]:
+        """Where an exercise stands in the order of due dates; those without one come last."""
+        due = self.due_of(exercise)
+        return (due.timestamp() if due else math.inf, exercise)
+
     def days_late(self, exercise: str, submitted_at: datetime | None) -> int:
         """Days begun after the due date and the grace; 0 where either moment is not known."""
         due = self.due_of(exercise)

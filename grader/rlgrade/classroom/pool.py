@@ -103,6 +103,8 @@ class _Pool:
         if message == ALIVE:
             seat.deadline = time.monotonic() + self.rules.patience
             return
+        if isinstance(message, GraderError):
+            raise message
         if not isinstance(message, Done):
             self.rules.demand(message)
         seat.ready, seat.job = True, None
@@ -152,7 +154,11 @@ def _judge_jobs(pipe: Connection, rules: Rules) -> None:
     """What a judge's process does: grade until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that reads the results decides
     with Judge(rules) as judge, contextlib.suppress(EOFError, BrokenPipeError, ConnectionError):
-        pipe.send(judge.level())  # it is ready
+        try:
+            pipe.send(judge.level())  # it is ready
+        except GraderError as error:
+            pipe.send(error)
+            return
         while True:
             job: Any = pipe.recv()
             pipe.send(judge.grade(job, lambda: pipe.send(ALIVE)))
