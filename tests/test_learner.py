@@ -544,7 +544,7 @@ def test_without_update_nothing_changes(moving):
         ("λ → 1 ≤ é", "latin-1", "lambda -> 1 <= é"),
         ("λ → 1 ≤ é", "UTF-8", "λ → 1 ≤ é"),
         ("✓ 中", "ascii", "[ok] ?"),
-        ("γ²", None, "gamma2"),
+        ("γ²", None, "gamma^2"),
     ],
 )
 def test_text_is_spelled_out_where_the_terminal_lacks_a_character(text, encoding, shown):

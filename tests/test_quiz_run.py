@@ -9,6 +9,7 @@ import pytest
 from quiz_course import Candidate, make_course, make_workspace
 from test_cli import RLGRADE, rlgrade
 
+from rlgrade.plain import fitted
 from rlgrade.quiz import presenting
 from rlgrade.quiz.bank import Bank
 from rlgrade.quiz.drawing import draw
@@ -341,3 +342,10 @@ def test_a_right_answer_may_be_called_easy(sits_down, course, workspace):
     learner.sees("it comes again in 8 days", "1 of 1 right")
     assert learner.has_left() == 0
     assert notebook(workspace)["cards"]["kinds.single.sum"]["answered"] == 1
+
+
+def test_mathematics_keeps_its_meaning_in_ascii():
+    text = "½x² + 10⁻⁴, ∇J ∝ r̂ ± ⅓ — ─"
+    assert fitted(text, "ascii") == "1/2x^2 + 10^-4, grad J ~ r^ +- 1/3 - -"
+    assert fitted("x²", "latin-1") == "x²"
+    assert fitted(text, "utf-8") == text

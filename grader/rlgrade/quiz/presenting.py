@@ -147,7 +147,7 @@ def _reasons(instance: Instance) -> Iterator[str]:
                 for value, wrong in instance.wrong
             )
         case schema.Predict() if item.wrong:
-            yield "\n".join(f"{w.output.strip()}\n   {w.why}" for w in item.wrong)
+            yield "\n".join(f"✗ {_hanging(w.output)}\n   {w.why}" for w in item.wrong)
         case schema.Order():
             yield "\n".join(_step(n, block) for n, block in enumerate(item.blocks, 1))
             if item.distractors:
@@ -164,6 +164,10 @@ def _open(item: schema.Open) -> Iterator[str]:
     yield item.model_answer.long.strip()
     yield lettered([f"{point.point}{' (must)' if point.must else ''}" for point in item.rubric])
     yield "\n".join(f"✗ {flag.text}: {flag.why}" for flag in item.red_flags)
+
+
+def _hanging(output: str) -> str:
+    return output.strip("\n").replace("\n", "\n  ")
 
 
 def ending(instance: Instance) -> str:

@@ -5,6 +5,7 @@
     {"event": "verdict", "right": false, "final": false, "message": ...}
     <- {"answer": "c"}
     {"event": "verdict", "right": true, "final": true, "key": ..., "solution": ..., ...}
+    {"event": "answered", "right": false, "due": "2026-11-21"}
     {"event": "end", "asked": 1, "right": 0}
 
 `{"hint": true}`, `{"reveal": true}`, `{"flag": "why"}` and `{"quit": true}` are commands. An open
