@@ -201,6 +201,12 @@ def test_symptoms(scores, signals, expected):
     assert symptom(curve, Goal(10.0, 0.0, "score", 100)) == expected
 
 
+def test_a_check_says_how_far_is_too_far():
+    curve = Curve(0, [0, 1], [1.0, 9.0], {"kl": [1.0, 4.0]})
+    assert symptom(curve, Goal(10.0, 0.0, "score", 100)) == "slow"
+    assert symptom(curve, Goal(10.0, 0.0, "score", 100, kl_bound=3.0)) == "KL blown up"
+
+
 class TestLending:
     def test_a_function_is_called_here(self, link):
         heard = []

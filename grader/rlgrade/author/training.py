@@ -69,6 +69,7 @@ class Goal:
     unit: of the score, such as "mean return". budget: steps of one attempt.
     alive_by: a step by which, and a score that, some point of the curve must have reached; an
     attempt that has not is over. Correct implementations are far beyond it by then.
+    kl_bound: nats; where the signal `kl` ends beyond it, the policy has run away.
     """
 
     score: float
@@ -76,6 +77,7 @@ class Goal:
     unit: str
     budget: int
     alive_by: tuple[int, float] | None = None
+    kl_bound: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def training(
     attempts: int = 3,
     likely: Mapping[str, str] | None = None,
     on_gpu: bool = False,
+    kl_bound: float = 10.0,
 ) -> Callable[[TrainingBody], Training]:
     """Make a training check of a body `body(submission, attempt)`.
 
@@ -115,11 +118,12 @@ def training(
         attempts: how many seeds are tried before the verdict is that it does not learn.
         likely: by symptom, what most often causes it.
         on_gpu: whether the judge's networks should live on a GPU if there is one.
+        kl_bound: in nats, how far from its reference a policy may end; see `Goal`.
     """
 
     def bind(body: TrainingBody) -> Training:
         return Training(
-            body, Goal(goal, null, unit, budget, alive_by), attempts, likely or {}, on_gpu
+            body, Goal(goal, null, unit, budget, alive_by, kl_bound), attempts, likely or {}, on_gpu
         )
 
     return bind
@@ -204,10 +208,10 @@ def symptom(curve: Curve, goal: Goal) -> str:
     best = risen.max(initial=0.0)
     last = risen[-max(1, len(risen) // 5) :].mean() if len(risen) else 0.0
     if best > 0.4 and last < 0.5 * best:
-        return KL_BLOWN_UP if _ended(curve, "kl", above=10.0) else COLLAPSE
+        return KL_BLOWN_UP if _ended(curve, "kl", above=goal.kl_bound) else COLLAPSE
     if best < 0.1 and last < -0.3:
         return WORSE
-    if _ended(curve, "kl", above=10.0):
+    if _ended(curve, "kl", above=goal.kl_bound):
         return KL_BLOWN_UP
     if _ended(curve, "entropy", below=0.05):
         return ENTROPY_GONE
