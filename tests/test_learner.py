@@ -1,6 +1,7 @@
 """A learner's day: what is remembered, and the commands that read and change it."""
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from rich.console import Console
 from test_cli import COURSE, RLGRADE, ROOT, rlgrade
 from test_store import without_rights
 
@@ -27,6 +29,7 @@ from rlgrade.learner.progress import (
     streak,
     upcoming_exercise,
 )
+from rlgrade.learner.solution import show_solution
 from rlgrade.outcome import Outcome, UsageError
 from rlgrade.plain import fitted
 from rlgrade.report import CheckResult, Report
@@ -393,6 +396,15 @@ def test_the_solution_is_shown_as_a_difference(solved, file):
     assert "* factor" in plus[0]
     assert '"""' not in shown
     assert "SOLUTION" not in shown
+
+
+def test_on_a_wide_terminal_the_solution_stands_beside_yours(exercise, tmp_path):
+    own = tmp_path / "scale.py"
+    own.write_text(exercise.solution.read_text().replace("* factor", "+ factor"))
+    page = io.StringIO()
+    show_solution(Console(file=page, width=160), exercise, own)
+    (line,) = [line for line in page.getvalue().splitlines() if "+ factor" in line]
+    assert line.index("+ factor") < 80 < line.index("* factor")
 
 
 def test_giving_up_without_a_terminal_needs_yes(workspace):
