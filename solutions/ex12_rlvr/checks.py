@@ -798,20 +798,20 @@ def ends_completions(submission, scene, eos):
 def samples_at_the_temperature(submission, table, temperature, seed):
     table = table.astype(np.float64)
     questions = np.array([[[3, 1, 2], [0, 2, 1]]])
-    verdicts = np.full((1, 2, 500), NOTHING)
+    verdicts = np.full((1, 2, 200), NOTHING)
     scene = Scene(table, questions, verdicts, 0, 4, 1, 0.2, temperature, 1.0, seed)
     run = trained(submission, scene)
     expect_all_updates(run)
     counts = np.zeros_like(table)
     for number, row in enumerate(run.rows[0]):
-        start = int(questions[0, number // 500, -1])
+        start = int(questions[0, number // 200, -1])
         for before, token in zip([start, *row], row, strict=False):
             counts[before, min(max(token, 0), 3)] += 1
     chances = np.exp(table / temperature)
     chances /= chances.sum(axis=1, keepdims=True)
     reads = counts.sum(axis=1, keepdims=True)
     off = np.abs(counts - reads * chances)
-    limit = 6 * np.sqrt(reads * chances * (1 - chances)) + 6
+    limit = 6 * np.sqrt(reads * chances * (1 - chances)) + 4
     for before, token in np.argwhere(off > limit)[:1]:
         share, chance = counts[before, token] / reads[before, 0], chances[before, token]
         expect(
