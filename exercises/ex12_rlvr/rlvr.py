@@ -183,7 +183,8 @@ def train_grpo(
                L = - mean over i of min(ratio[i] * A, clip(ratio[i], 1 - epsilon, 1 + epsilon) * A)
 
            The mean is over every sampled token of the batch: all up to and including the EOS,
-           none of the prompt. pi_old is the policy that sampled, at the same temperature.
+           none of the prompt. pi_old is the policy that sampled, at the same temperature. The
+           gradient is taken as it is; its norm is not clipped.
         6. `on_update(...)` once; the training ends when it returns False.
 
     The policy runs with gradient only for the losses of step 5, at most `epochs` times on each

@@ -627,6 +627,8 @@ def ranges_are_checked(submission, tally):
 
 # The loop.
 
+LOOP_SECONDS = 20.0  # a loop that samples row by row is right, too, also on a busy machine
+
 
 @strategy
 def scenes(
@@ -752,7 +754,10 @@ def expect_the_steps(submission: Any, scene: Scene) -> None:
         before = after
 
 
-@check("train_grpo samples `group_size` completions of each prompt, decoded group after group")
+@check(
+    "train_grpo samples `group_size` completions of each prompt, decoded group after group",
+    seconds=LOOP_SECONDS,
+)
 @given(scene=successions(), examples=15, lends=True)
 def samples_groups(submission, scene):
     run = trained(submission, scene)
@@ -770,7 +775,7 @@ def samples_groups(submission, scene):
             )
 
 
-@check("train_grpo ends each completion at its first EOS, or at `max_tokens`")
+@check("train_grpo ends each completion at its first EOS, or at `max_tokens`", seconds=LOOP_SECONDS)
 @given(scene=scenes(), eos=one_of("any", "never", "at once"), examples=20, lends=True)
 def ends_completions(submission, scene, eos):
     table = scene.table.copy()
@@ -787,7 +792,10 @@ def ends_completions(submission, scene, eos):
         )
 
 
-@check("train_grpo samples each token from the policy's distribution at this temperature")
+@check(
+    "train_grpo samples each token from the policy's distribution at this temperature",
+    seconds=LOOP_SECONDS,
+)
 @given(
     table=tensors(4, 4, low=-1.5, high=1.5),
     temperature=one_of(0.5, 2.0),
@@ -822,7 +830,11 @@ def samples_at_the_temperature(submission, table, temperature, seed):
         )
 
 
-@check("train_grpo takes the randomness of its samples from the generator", needs="samples_groups")
+@check(
+    "train_grpo takes the randomness of its samples from the generator",
+    needs="samples_groups",
+    seconds=LOOP_SECONDS,
+)
 @given(scene=scenes(updates=2), examples=8, lends=True)
 def follows_the_generator(submission, scene):
     table = scene.table / 4
@@ -842,6 +854,7 @@ def follows_the_generator(submission, scene):
     "train_grpo takes the step of the documented loss: the right tokens, advantages and divisor",
     needs="samples_groups",
     weight=3,
+    seconds=LOOP_SECONDS,
 )
 @given(scene=scenes(), examples=40, lends=True)
 def takes_the_step(submission, scene):
@@ -852,6 +865,7 @@ def takes_the_step(submission, scene):
     "train_grpo clips the ratio to the policy that sampled, in the second step and after",
     needs="takes_the_step",
     weight=2,
+    seconds=LOOP_SECONDS,
 )
 @given(scene=scenes(epochs=(2, 3), rates=(12.0, 4.0)), examples=40, lends=True)
 def clips_later_steps(submission, scene):
@@ -862,6 +876,7 @@ def clips_later_steps(submission, scene):
     "train_grpo samples, scores and steps anew in each update, with nothing left from the last",
     needs="takes_the_step",
     weight=2,
+    seconds=LOOP_SECONDS,
 )
 @given(scene=scenes(updates=3, epochs=(1, 2), rates=(4.0, 1.0)), examples=25, lends=True)
 def begins_each_update_anew(submission, scene):
@@ -871,6 +886,7 @@ def begins_each_update_anew(submission, scene):
 @check(
     "train_grpo scores a completion by verifiable_reward, with the reference of its own prompt",
     needs="wrong_answers",
+    seconds=LOOP_SECONDS,
 )
 @given(
     scene=scenes(updates=2, verdicts=(FORMAT, RIGHT, NOTHING)),
@@ -886,7 +902,9 @@ def pays_what_is_verified(submission, scene):
     expect_the_steps(submission, scene)
 
 
-@check("train_grpo changes nothing where all groups are tied, whatever they earn")
+@check(
+    "train_grpo changes nothing where all groups are tied, whatever they earn", seconds=LOOP_SECONDS
+)
 @given(
     scene=scenes(epochs=(2,), rates=(50.0,)),
     kinds=integer_tensors(8, low=0, high=2),
@@ -912,6 +930,7 @@ def learns_nothing_from_ties(submission, scene, kinds, completions):
 @check(
     "train_grpo runs the policy with gradient for its losses only, `epochs` times per completion",
     needs="samples_groups",
+    seconds=LOOP_SECONDS,
 )
 @given(scene=scenes(updates=2, epochs=(1, 2, 3)), examples=10, lends=True)
 def samples_without_gradient(submission, scene):
@@ -927,7 +946,7 @@ def samples_without_gradient(submission, scene):
     )
 
 
-@check("train_grpo ends when on_update says so", needs="samples_groups")
+@check("train_grpo ends when on_update says so", needs="samples_groups", seconds=LOOP_SECONDS)
 @given(scene=scenes(updates=3), stop_after=integers(1, 2), examples=10, lends=True)
 def ends_when_told(submission, scene, stop_after):
     run = trained(submission, scene, stop_after)
@@ -944,6 +963,7 @@ def ends_when_told(submission, scene, stop_after):
 @check(
     "train_grpo tells the mean reward, the share of groups with contrast and the mean length",
     needs="samples_groups",
+    seconds=LOOP_SECONDS,
 )
 @given(scene=scenes(updates=2), examples=20, lends=True)
 def tells_how_it_goes(submission, scene):
@@ -962,7 +982,9 @@ def tells_how_it_goes(submission, scene):
             expect_close(f"what on_update is told as {name!r}", told[name], number)
 
 
-@check("train_grpo refuses groups of one with a ValueError that names group_size")
+@check(
+    "train_grpo refuses groups of one with a ValueError that names group_size", seconds=LOOP_SECONDS
+)
 @given(scene=scenes(), examples=3, lends=True)
 def refuses_groups_of_one(submission, scene):
     with expect_raises(ValueError, naming="group_size"):
@@ -973,6 +995,7 @@ def refuses_groups_of_one(submission, scene):
     "train_grpo teaches a language model to answer: 85 % right on prompts that it never saw",
     needs="takes_the_step",
     weight=3,
+    seconds=120.0,
 )
 @training(
     goal=0.85,

@@ -8,7 +8,8 @@ the model becomes.
 
 The judge draws the prompts, turns tokens into texts, and evaluates the parameters that the training
 left behind in a model of its own, on prompts that were never trained on and with its own reward.
-The judge's model lives on the attempt's device; the worker's is on the CPU.
+The judge's model lives on the attempt's device. The worker's, which does nearly all of the work, is
+on the CPU, so a GPU gains nothing here; with CUDA this has never been run.
 """
 
 from __future__ import annotations
