@@ -1142,7 +1142,9 @@ def expect_rollouts(result: Trained, number: int) -> None:
     )
 
 
-@check("train_ppo takes as many whole rollouts as total_steps allows, and no step more")
+@check(
+    "train_ppo takes as many whole rollouts as total_steps allows, and no step more", seconds=10.0
+)
 @given(course=courses(), examples=4, lends=True)
 def keeps_to_total_steps(submission, course):
     result = trained(submission, course)
@@ -1150,7 +1152,7 @@ def keeps_to_total_steps(submission, course):
     expect_equal("how often on_update is called", len(result.calls), course.updates)
 
 
-@check("train_ppo stops when on_update returns False")
+@check("train_ppo stops when on_update returns False", seconds=10.0)
 @given(course=courses(updates=(2, 4)), stop_after=one_of(1, 2), examples=3, lends=True)
 def stops_when_told(submission, course, stop_after):
     stop_after = min(stop_after, course.updates - 1)
@@ -1159,7 +1161,7 @@ def stops_when_told(submission, course, stop_after):
     expect_rollouts(result, stop_after)
 
 
-@check("train_ppo resets once, and each rollout goes on where the last one ended")
+@check("train_ppo resets once, and each rollout goes on where the last one ended", seconds=10.0)
 @given(course=courses(updates=(2, 3)), examples=3, lends=True)
 def goes_on_where_it_ended(submission, course):
     result = trained(submission, course)
@@ -1178,7 +1180,9 @@ def goes_on_where_it_ended(submission, course):
         )
 
 
-@check("train_ppo makes one update of each rollout, and tells on_update what it returned")
+@check(
+    "train_ppo makes one update of each rollout, and tells on_update what it returned", seconds=10.0
+)
 @given(course=courses(updates=(1, 2)), rate=one_of(0.0, 0.5), examples=4, lends=True)
 def tells_of_each_update(submission, course, rate):
     result = trained(submission, course, rate=rate)
@@ -1187,13 +1191,13 @@ def tells_of_each_update(submission, course, rate):
         expect(len(args) == 1, "on_update should be called with one argument", "on_update")
         expect_diagnostics(args[0])
         expect(
-            (args[0]["approximate_kl"] > 1e-9) == (rate > 0),
+            (args[0]["approximate_kl"] > 1e-6) == (rate > 0),
             "approximate_kl should be 0 where the policy stands still, and positive where it moves",
             "approximate_kl",
         )
 
 
-@check("train_ppo takes all its randomness from the generator")
+@check("train_ppo takes all its randomness from the generator", seconds=10.0)
 @given(course=courses(updates=(2, 3)), examples=2, lends=True)
 def repeats_itself(submission, course):
     first, second = (trained(submission, course, rate=0.5) for _ in range(2))
