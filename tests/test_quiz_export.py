@@ -349,6 +349,37 @@ def test_canvas_scores_the_key_with_a_hundred(bank):
     }
 
 
+def test_canvas_pairs_each_left_side_with_its_own_right_side(bank):
+    found = questions(qti(bank))
+    for name, wanted in [
+        ("kinds.match.words", {"hot": "cold", "high": "low", "fast": "slow"}),
+        ("kinds.order.day", {"place 1": "morning", "place 2": "noon", "place 3": "afternoon",
+                             "place 4": "evening"}),
+        ("kinds.derive.both", {"step1": "one"}),
+    ]:  # fmt: skip
+        scored = {e.get("respident"): e.text for e in found[name].iter(f"{QTI}varequal")}
+        assert len(scored) == len(wanted)
+        for lid in found[name].iter(f"{QTI}response_lid"):
+            labels = {
+                label.get("ident"): label.findtext(f".//{QTI}mattext")
+                for label in lid.iter(f"{QTI}response_label")
+            }
+            left = lid.findtext(f"{QTI}material/{QTI}mattext")
+            assert labels[scored[lid.get("ident")]] == wanted[left]
+
+
+def test_canvas_takes_all_right_choices_and_no_other(bank):
+    item = questions(qti(bank))["kinds.multi.primes"]
+    texts = {
+        label.get("ident"): label.findtext(f".//{QTI}mattext")
+        for label in item.iter(f"{QTI}response_label")
+    }
+    both = item.find(f".//{QTI}and")
+    rights = {texts[equal.text] for equal in both.findall(f"{QTI}varequal")}
+    wrongs = {texts[equal.text] for equal in both.findall(f"{QTI}not/{QTI}varequal")}
+    assert (rights, wrongs) == ({"2", "3", "5"}, {"1", "4"})
+
+
 # Pages
 
 
@@ -388,7 +419,9 @@ function fill(box, key) {
 function spoil(box, key) {
   if (!key) return;
   if (key.form === "choices") {
-    all(box, "input").forEach((i) => { i.checked = !key.right.includes(+i.value); });
+    const picked = (n) => MODE === "part" && key.right.length > 1
+      ? n === key.right[0] : !key.right.includes(n);
+    all(box, "input").forEach((i) => { i.checked = picked(+i.value); });
   } else if (key.form === "gaps") {
     all(box, ".gap").forEach((gap, n) => spoil(gap, key.gaps[n]));
   } else if (key.form === "number") {
@@ -406,7 +439,7 @@ document.body.insertAdjacentHTML("beforeend", `<pre id=log>${wrong.join(" ")}</p
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-@pytest.mark.parametrize("mode", ["right", "wrong"])
+@pytest.mark.parametrize("mode", ["right", "wrong", "part"])
 def test_the_page_marks_its_own_keys_right_in_a_browser_and_others_not(bank, tmp_path, mode):
     page = written("html", bank)[0].decode()
     path = tmp_path / "page.html"

@@ -349,3 +349,12 @@ def test_mathematics_keeps_its_meaning_in_ascii():
     assert fitted(text, "ascii") == "1/2x^2 + 10^-4, grad J ~ r^ +- 1/3 - -"
     assert fitted("x²", "latin-1") == "x²"
     assert fitted(text, "utf-8") == text
+
+
+def test_json_is_utf_8_on_any_terminal_and_survives_nonsense(course, workspace):
+    lines = ["é", "[" * 100_000, "77", "null", '{"answer": 3}', '{"got": 1}', '{"hint": true}']
+    arguments = ("run", "kinds", "--kinds", "order", "--seed", "1", "--json")
+    done = piped(course, workspace, lines, *arguments, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line)["event"] for line in done.stdout.splitlines()]
+    assert events == ["question", *["unreadable"] * 6, "hint", "end"]

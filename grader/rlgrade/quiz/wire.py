@@ -57,8 +57,9 @@ def run_wire(table: Table, entries: Sequence[Entry], manner: Manner) -> Tally:
 
 
 def send(event: str, **fields: Any) -> None:
-    """Print one object on one line."""
-    print(msgspec.json.encode({"event": event} | fields).decode(), flush=True)
+    """Print one object on one line, in UTF-8 whatever the terminal has."""
+    sys.stdout.buffer.write(msgspec.json.encode({"event": event} | fields) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def _ask(table: Table, entry: Entry, instance: Instance, about: dict[str, Any]) -> Answered:
@@ -177,16 +178,17 @@ def receive() -> dict[str, Any]:
     Raises:
         Leaves: there is none.
     """
-    line = sys.stdin.readline()
+    line = sys.stdin.buffer.readline()
     if not line:
         raise Leaves
+    bare = line.decode("utf-8", "replace").strip()
     try:
-        given = msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        given = line.strip()
+        given = msgspec.json.decode(bare)
+    except (msgspec.DecodeError, RecursionError):
+        return {"answer": bare}
     if isinstance(given, dict):
         return given
-    return {"answer": line.strip() if not isinstance(given, str) else given}
+    return {"answer": given if isinstance(given, str) else bare}
 
 
 def _confidence(given: dict[str, Any]) -> Confidence:
