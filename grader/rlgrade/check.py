@@ -50,7 +50,7 @@ def check_command(
 
         if as_json:
             report = grade(target.exercise, data, server, seed, settings=Settings(device=device))
-            keeper_of(target).record_check(target.exercise, report)
+            keeper_of(target).record_check(target.exercise, report, blind=blind)
             print(to_json(report, blind=blind))
             return report.exit_code
         from rlgrade.render import Printer, make_console
@@ -86,7 +86,7 @@ def check_command(
         printer.summary(report, f"rlgrade hint {target.exercise.short}")
         if report.passed and has_quiz(target.exercise):
             printer.say(f"quiz: rlgrade quiz run {target.exercise.short}")
-        keeper_of(target).record_check(target.exercise, report)
+        keeper_of(target).record_check(target.exercise, report, blind=blind)
     return report.exit_code
 
 

@@ -23,6 +23,7 @@ ELSEWHERE: dict[str, str] = {
     "next": "learner",
     "progress": "learner",
     "quiz": "quiz",
+    "report": "report",
     "reset": "learner",
     "run": "learner",
     "solution": "learner",

@@ -95,6 +95,8 @@ def short(value: float) -> str:
     """A number for an axis, of at most seven characters."""
     if abs(value) >= 10_000:
         return f"{value / 1000:.3g}k"
+    if abs(value) >= 1000:
+        return f"{value:.0f}"
     return f"{0.0 if abs(value) < 1e-9 else value:.3g}"
 
 

@@ -54,6 +54,25 @@ class LabResult(Record):
     explanation: list[str] = msgspec.field(default_factory=list)
     charts: list[Chart] = msgspec.field(default_factory=list)
 
+    @property
+    def right(self) -> bool:
+        """Whether it was predicted."""
+        return self.predicted == self.answer
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether the file is one of ours that nobody edited into nonsense."""
+        chosen = self.answer if self.predicted is None else self.predicted
+        curves = [curve for chart in self.charts for curve in chart.curves]
+        return (
+            bool(self.lab and self.charts)
+            and all(0 <= each < len(self.options) for each in (chosen, self.answer))
+            and all(
+                len(c.x) == len(c.middle) == len(c.low) == len(c.high) > 0 and None not in c.x
+                for c in curves
+            )
+        )
+
 
 def result_of(
     name: str,
@@ -107,7 +126,7 @@ def kept_results(state: Path) -> list[LabResult]:
     """The last result of each lab that was run here."""
     paths = sorted((state / FOLDER).glob("*.json"))
     results = [Store(path, LabResult).read() for path in paths]
-    return [result for result in results if result.lab]
+    return [result for result in results if result.is_sound]
 
 
 def _curves(measured: Measured, panel: str) -> list[Curve]:

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from rlgrade.labs.lab import Array
 from rlgrade.trainer import language_model as lm
 from rlgrade.trainer.devices import one_thread
 from rlgrade.trainer.optimiser import Adam
@@ -104,8 +102,3 @@ def copied(model: lm.LanguageModel) -> lm.LanguageModel:
         twin = lm.LanguageModel(model.size)
     twin.load_state_dict(model.state_dict())
     return twin
-
-
-def rows_of(curves: list[list[float]]) -> Array:
-    """[S, N] curves of several seeds."""
-    return np.array(curves, dtype=float)

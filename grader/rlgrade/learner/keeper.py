@@ -12,16 +12,22 @@ from pathlib import Path
 from rlgrade.courses import Exercise
 from rlgrade.learner.progress import HintShown, Progress, Result, note_activity
 from rlgrade.outcome import ExitCode, Outcome
-from rlgrade.report import Report
-from rlgrade.store import NotKept, Store
+from rlgrade.report import Report, to_json
+from rlgrade.store import NotKept, Store, write_whole
 from rlgrade.stubs import MarkerError, stub_of
 
 FILE = "progress.json"
+REPORTS = "reports"
 
 
 def local_now() -> datetime:
     """The time of day here, to the second."""
     return datetime.now().astimezone().replace(microsecond=0)
+
+
+def report_file(state: Path, exercise: Exercise) -> Path:
+    """Where the last report of an exercise is kept."""
+    return state / REPORTS / f"{exercise.id}.json"
 
 
 def to_stderr(text: str) -> None:
@@ -41,6 +47,7 @@ class Keeper:
         """`state` is the workspace's own folder; without one nothing is kept."""
         self.now = now
         self.say = say
+        self._state = state
         self._store = None if state is None else Store(state / FILE, Progress, say)
         self._forgetful = False  # it was said that nothing is kept
 
@@ -78,8 +85,11 @@ class Keeper:
         with self.change() as progress:
             note_activity(progress, exercise, self.now())
 
-    def record_check(self, exercise: Exercise, report: Report) -> None:
-        """Count an attempt, unless nothing ran, nothing was written, or the grader was at fault."""
+    def record_check(self, exercise: Exercise, report: Report, *, blind: bool = False) -> None:
+        """Count an attempt, unless nothing ran, nothing was written, or the grader was at fault.
+
+        The report is kept, too; `blind` leaves out of it all that a hidden case can be read from.
+        """
         with self.change() as progress:
             now = self.now()
             note_activity(progress, exercise, now)
@@ -91,6 +101,7 @@ class Keeper:
             work.last = result
             if report.passed and work.passed is None:
                 work.passed = now
+            self._keep_report(exercise, to_json(report, blind=blind))
 
     def record_hint(self, exercise: Exercise, level: int) -> None:
         """Remember that a hint was shown."""
@@ -110,6 +121,14 @@ class Keeper:
             work.solution_seen = work.solution_seen or now
             if work.passed is None:
                 work.gave_up = work.gave_up or now
+
+    def _keep_report(self, exercise: Exercise, text: str) -> None:
+        """Put a report in the place of the last one; where that fails, only `report` misses it."""
+        if self._state is not None:
+            path = report_file(self._state, exercise)
+            with contextlib.suppress(OSError):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(path, f"{text}\n".encode(errors="replace"))
 
     def _tell(self, error: NotKept) -> None:
         if not self._forgetful:
