@@ -102,14 +102,28 @@ def next_exercise(
 ) -> Exercise | None:
     """The first that is to be done and whose prerequisites are done with; None when all are done.
 
-    One that stands behind `after` is preferred. Where every one that is left waits for another, it
-    is the first of them.
+    What a done exercise needed counts as done: whoever begins in the middle is not sent back for
+    it. One that stands behind `after` is preferred. Where every one that is left waits for another,
+    it is the first of them.
     """
     left = [exercise for exercise in exercises if not progress.is_done_with(exercise)]
-    done = {name for each in exercises if each not in left for name in (each.id, each.short)}
-    ready = [e for e in left if done.issuperset(e.metadata.prerequisites)]
+    known = _known(exercises, [exercise for exercise in exercises if exercise not in left])
+    ready = [e for e in left if known.issuperset(e.metadata.prerequisites)]
     behind = [e for e in ready if after is not None and e.id > after.id]
     return next(iter(behind or ready or left), None)
+
+
+def _known(exercises: Sequence[Exercise], done: Sequence[Exercise]) -> set[str]:
+    """The names of exercises that are done, and of all that they needed."""
+    by_name = {name: each for each in exercises for name in (each.id, each.short)}
+    waiting, known = list(done), set[str]()
+    while waiting:
+        exercise = waiting.pop()
+        if exercise.id not in known:
+            known |= {exercise.id, exercise.short}
+            needed = exercise.metadata.prerequisites
+            waiting += [by_name[name] for name in needed if name in by_name]
+    return known
 
 
 def upcoming_exercise(exercises: Sequence[Exercise], progress: Progress) -> Exercise | None:
