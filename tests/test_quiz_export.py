@@ -1,6 +1,7 @@
 """Exports: the same bank gives the same bytes, other programs read them, what got lost is said."""
 
 import io
+import json
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from quiz_course import make_course
 from test_cli import rlgrade
 
 from rlgrade.courses import find_course
+from rlgrade.quiz.arithmetic import parse, value
 from rlgrade.quiz.bank import Bank, find_bank
 from rlgrade.quiz.drawing import draw
 from rlgrade.quiz.export.anki import changed
@@ -27,6 +29,7 @@ from rlgrade.quiz.presenting import key
 
 QUIZZES = Path(__file__).with_name("quizzes")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 QTI = "{http://www.imsglobal.org/xsd/ims_qtiasiv1p2}"
 CHOSEN = """
   - id: kinds.derive.chosen
@@ -404,8 +407,7 @@ def test_the_page_needs_no_network_and_has_every_question_once(real):
 FILL = """<script>
 const wrong = [];
 const all = (box, what) => [...box.querySelectorAll(what)];
-function fill(box, key) {
-  if (!key) return;
+function fill(box, key, typed) {
   const inputs = all(box, "input"), lists = all(box, "select");
   const middle = key.range && (key.range[0] + key.range[1]) / 2;
   const place = (list) => key.blocks.indexOf(list.dataset.text) + 1 || "";
@@ -414,16 +416,20 @@ function fill(box, key) {
   if (key.form === "line") inputs[0].value = key.text;
   if (key.form === "pairs") lists.forEach((list, n) => { list.value = key.rights[n]; });
   if (key.form === "order") lists.forEach((list) => { list.value = String(place(list)); });
-  if (key.form === "gaps") all(box, ".gap").forEach((gap, n) => fill(gap, key.gaps[n]));
+  if (key.form === "formula") inputs[0].value = typed;
+  if (key.form === "gaps") {
+    all(box, ".gap").forEach((gap, n) => fill(gap, key.gaps[n], KEYS[box.id][n]));
+  }
 }
-function spoil(box, key) {
-  if (!key) return;
+function spoil(box, key, typed) {
   if (key.form === "choices") {
     const picked = (n) => MODE === "part" && key.right.length > 1
       ? n === key.right[0] : !key.right.includes(n);
     all(box, "input").forEach((i) => { i.checked = picked(+i.value); });
   } else if (key.form === "gaps") {
-    all(box, ".gap").forEach((gap, n) => spoil(gap, key.gaps[n]));
+    all(box, ".gap").forEach((gap, n) => spoil(gap, key.gaps[n], KEYS[box.id][n]));
+  } else if (key.form === "formula") {
+    box.querySelector("input").value = `${typed} + 0.01`;
   } else if (key.form === "number") {
     box.querySelector("input").value = String(key.range[1] + 1);
   }
@@ -438,12 +444,10 @@ document.body.insertAdjacentHTML("beforeend", `<pre id=log>${wrong.join(" ")}</p
 </script></body>"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-@pytest.mark.parametrize("mode", ["right", "wrong", "part"])
-def test_the_page_marks_its_own_keys_right_in_a_browser_and_others_not(bank, tmp_path, mode):
-    page = written("html", bank)[0].decode()
+def in_browser(tmp_path, page):
+    """The page as it is after its scripts have run."""
     path = tmp_path / "page.html"
-    path.write_text(page.replace("</body>", FILL.replace("MODE", repr(mode))))
+    path.write_text(page)
     done = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", path.as_uri()],
         capture_output=True,
@@ -451,14 +455,59 @@ def test_the_page_marks_its_own_keys_right_in_a_browser_and_others_not(bank, tmp
         env=os.environ | {"HOME": str(tmp_path)},
         timeout=120,
     )
-    wrong = unescape(re.search(r'<pre id="log">([^<]*)</pre>', done.stdout)[1]).split()
+    return done.stdout
+
+
+@needs_chromium
+@pytest.mark.parametrize("mode", ["right", "wrong", "part"])
+def test_the_page_marks_its_own_keys_right_in_a_browser_and_others_not(real, bank, tmp_path, mode):
+    sheets = make_sheets(bank, None, 0) + make_sheets(real, ["gae", "dpo", "kl", "trpo"], 3)
+    page = WRITERS["html"](sheets)[0].decode()
+    keys = {s.item.id: [g.key for g in s.form.gaps] for s in sheets if isinstance(s.form, Gaps)}
+    script = FILL.replace("MODE", repr(mode)).replace("KEYS", json.dumps(keys))
+    after = in_browser(tmp_path, page.replace("</body>", script))
+    wrong = unescape(re.search(r'<pre id="log">([^<]*)</pre>', after)[1]).split()
     keyed = page.count('data-key="')
-    score = re.search(r'<div id="score"[^>]*>([^<]*)</div>', done.stdout)[1]
+    score = re.search(r'<div id="score"[^>]*>([^<]*)</div>', after)[1]
     if mode == "right":
         assert wrong == []
         assert score == f"{keyed} of {keyed} right at the first try"
     else:
-        assert len(wrong) == keyed
+        assert len(wrong) == keyed > 80
+
+
+ARITHMETIC = [
+    "-x**2", "2**-x", "2**3**2", "x - y - 1", "x / y / 2", "-x*-y", "+x", "1e-3*x", ".5", "5.",
+    "(x + y)²", "x¹⁰", "x^2", "√(x)", "x·y", "x × y ÷ 2", "−x", "max(x, y, 3)", "clip(x, 0, 1)",
+    "sigmoid(x) - tanh(y)", "log2(8) + log10(100) + ln(x)", "exp(-abs(x))", "pi*π", "2 ** 3 * x",
+]  # fmt: skip
+NONSENSE = ["", "x +", "z", "x y", "2x", "x; y", "f(x)", "x[0]", "(x", "x)", "alert(1)", "()", ","]
+
+
+@needs_chromium
+def test_formulas_mean_in_the_page_what_they_mean_in_the_terminal(real, tmp_path):
+    point = {"x": 1.7, "y": 0.6}
+    cases = [(text, point, value(parse(text, point), point)) for text in ARITHMETIC]
+    for entry in real.entries(inner=True):
+        for blank in getattr(entry.item, "blanks", []):
+            if blank.expression:
+                there = {n: (low + 2 * high) / 3 for n, (low, high) in blank.variables.items()}
+                found = value(parse(blank.expression, there), there)
+                cases.append((blank.expression, there, found))
+    assert len(cases) > len(ARITHMETIC) + 30
+    page = WRITERS["html"]([])[0].decode()
+    script = (
+        f"<script>const cases = {json.dumps(cases)}, bad = {json.dumps(NONSENSE)};\n"
+        "const near = (a, b) => Math.abs(a - b) <= 1e-9 * (1 + Math.abs(b));\n"
+        "const wrong = cases.filter(([text, at, want]) => {\n"
+        "  const made = formula(text, Object.keys(at));\n"
+        "  return !made || !near(made(at), want); });\n"
+        'const taken = bad.filter((text) => formula(text, ["x", "y"]));\n'
+        "document.body.insertAdjacentHTML('beforeend', "
+        "`<pre id=log>${JSON.stringify([wrong, taken])}</pre>`);</script></body>"
+    )
+    after = in_browser(tmp_path, page.replace("</body>", script))
+    assert json.loads(unescape(re.search(r'<pre id="log">([^<]*)</pre>', after)[1])) == [[], []]
 
 
 def test_markdown_has_the_key_of_every_question(bank):

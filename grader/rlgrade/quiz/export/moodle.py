@@ -12,6 +12,7 @@ from rlgrade.quiz.export.markup import plain, to_line
 from rlgrade.quiz.export.sheets import (
     Choices,
     Essay,
+    Formula,
     Gap,
     Gaps,
     Line,
@@ -153,7 +154,7 @@ def _ordering(question: ET.Element, form: Ordered) -> None:
 
 def _gaps(root: ET.Element, sheet: Sheet, form: Gaps) -> list[str]:
     """A cloze question where every gap is a choice or a number; else a person marks it."""
-    if any(gap.form is None for gap in form.gaps):
+    if any(isinstance(gap.form, Formula) for gap in form.gaps):
         steps = "".join(f"<li>{to_line(gap.prompt)}</li>" for gap in form.gaps)
         keys = "".join(f"<li>{to_line(gap.key)}{gap.why}</li>" for gap in form.gaps)
         asked = f"{sheet.asked}<ol>{steps}</ol>"

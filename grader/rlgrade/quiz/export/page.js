@@ -9,6 +9,82 @@ function number(text) {
   return parts.length === 2 ? Number(parts[0]) / Number(parts[1]) : Number(parts[0]);
 }
 
+const FUNCTIONS = {
+  exp: Math.exp, log: Math.log, ln: Math.log, log2: Math.log2, log10: Math.log10, sqrt: Math.sqrt,
+  tanh: Math.tanh, abs: Math.abs, min: Math.min, max: Math.max,
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)), clip: (x, low, high) => Math.min(Math.max(x, low), high),
+};
+const RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹";
+
+// Arithmetic as Python reads it, as a function of its variables; null where it is none.
+function formula(text, names) {
+  const spelled = text
+    .replace(/[⁰¹²³⁴-⁹]+/g, (run) => "**" + [...run].map((sign) => RAISED.indexOf(sign)).join(""))
+    .replace(/[−–]/g, "-").replace(/[·×⋅∗]/g, "*").replace(/÷/g, "/")
+    .replace(/\^/g, "**").replace(/√\(/g, "sqrt(").normalize("NFKC");
+  const token = /\s*(?:((?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)|([\p{L}_][\p{L}\p{N}_]*)|(\*\*|[-+*/(),]))/uy;
+  const tokens = [];
+  while (spelled.slice(token.lastIndex).trim()) {
+    const found = token.exec(spelled);
+    if (!found) return null;
+    tokens.push({ number: found[1], name: found[2], sign: found[3] });
+  }
+  let at = 0;
+  const takes = (...signs) => at < tokens.length && signs.includes(tokens[at].sign) ? tokens[at++].sign : "";
+  const fail = () => { throw new SyntaxError(); };
+  function sum() {
+    let left = product();
+    for (let sign = takes("+", "-"); sign; sign = takes("+", "-")) {
+      const [one, other, plus] = [left, product(), sign === "+"];
+      left = (v) => (plus ? one(v) + other(v) : one(v) - other(v));
+    }
+    return left;
+  }
+  function product() {
+    let left = signed();
+    for (let sign = takes("*", "/"); sign; sign = takes("*", "/")) {
+      const [one, other, times] = [left, signed(), sign === "*"];
+      left = (v) => (times ? one(v) * other(v) : one(v) / other(v));
+    }
+    return left;
+  }
+  function signed() {
+    const sign = takes("+", "-");
+    if (!sign) return power();
+    const inner = signed();
+    return sign === "-" ? (v) => -inner(v) : inner;
+  }
+  function power() {
+    const base = atom();
+    if (!takes("**")) return base;
+    const exponent = signed();
+    return (v) => base(v) ** exponent(v);
+  }
+  function atom() {
+    if (takes("(")) {
+      const inner = sum();
+      return takes(")") ? inner : fail();
+    }
+    const { number: digits, name } = tokens[at++] || {};
+    if (digits !== undefined) return () => Number(digits);
+    if (name !== undefined && takes("(")) {
+      const call = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : fail();
+      const inner = [sum()];
+      while (takes(",")) inner.push(sum());
+      return takes(")") ? (v) => call(...inner.map((each) => each(v))) : fail();
+    }
+    if (name === "pi" || name === "π") return () => Math.PI;
+    return names.includes(name) ? (v) => v[name] : fail();
+  }
+  try {
+    const whole = sum();
+    return at === tokens.length ? whole : null;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
 function chosen(box) {
   return [...box.querySelectorAll("input:checked")].map((input) => Number(input.value));
 }
@@ -55,11 +131,15 @@ const judges = {
     const squeezed = (text) => text.replace(/[\s,]+/g, " ").trim();
     return { right: squeezed(typed) === squeezed(key.text) };
   },
+  formula(box, key) {
+    const names = Object.keys(key.points[0]);
+    const typed = formula(box.querySelector("input").value, names);
+    if (!typed) return { ask: `Write a formula in ${names.join(", ")}, such as exp(-x) * (1 - y).` };
+    const near = (have, want) => Math.abs(have - want) <= 1e-6 * (1e-3 + Math.abs(want));
+    return { right: key.points.every((point, n) => near(typed(point), key.values[n])) };
+  },
   gaps(box, key) {
-    const results = [...box.querySelectorAll(".gap")].map((gap, n) => {
-      const own = key.gaps[n];
-      return own ? judges[own.form](gap, own) : { right: true };
-    });
+    const results = [...box.querySelectorAll(".gap")].map((gap, n) => judges[key.gaps[n].form](gap, key.gaps[n]));
     const open = results.findIndex((result) => result.ask);
     if (open >= 0) return { ask: `Step ${open + 1}: ${results[open].ask}` };
     const wrong = results.flatMap((result, n) => (result.right ? [] : [n + 1]));

@@ -16,6 +16,7 @@ from rlgrade.quiz.export.sheets import (
     Choices,
     Essay,
     Form,
+    Formula,
     Gaps,
     Line,
     Loss,
@@ -62,8 +63,6 @@ def _file(name: str) -> str:
 def _more_losses(form: Form) -> list[str]:
     if isinstance(form, Essay):
         return ["you mark yourself, with the rubric"]
-    if isinstance(form, Gaps) and any(gap.form is None for gap in form.gaps):
-        return ["a formula is shown, not compared"]
     return []
 
 
@@ -97,7 +96,7 @@ def _rest(sheet: Sheet) -> str:
     return back(sheet)
 
 
-def _key(form: Form | None) -> dict[str, Any]:
+def _key(form: Form | Formula) -> dict[str, Any]:
     """What the script marks by; empty where only the learner can."""
     match form:
         case Choices():
@@ -111,12 +110,14 @@ def _key(form: Form | None) -> dict[str, Any]:
             return {"form": "order", "blocks": list(form.blocks)}
         case Line():
             return {"form": "line", "text": form.text}
-        case Gaps() if any(gap.form for gap in form.gaps):
-            return {"form": "gaps", "gaps": [_key(gap.form) or None for gap in form.gaps]}
+        case Formula():
+            return {"form": "formula", "points": list(form.points), "values": list(form.values)}
+        case Gaps():
+            return {"form": "gaps", "gaps": [_key(gap.form) for gap in form.gaps]}
     return {}
 
 
-def _controls(form: Form | None, name: str) -> str:
+def _controls(form: Form | Formula, name: str) -> str:
     match form:
         case Choices():
             return _choices(form, name)
@@ -124,6 +125,9 @@ def _controls(form: Form | None, name: str) -> str:
             return '<p><input type="text" inputmode="text" aria-label="your number"></p>'
         case Line():
             return '<p><input type="text" aria-label="what it prints"></p>'
+        case Formula():
+            hint = "such as exp(-x) * (1 - y**2)"
+            return f'<p><input type="text" aria-label="a formula" placeholder="{hint}"></p>'
         case Pairs():
             rights = sorted({right for _, right in form.pairs} | set(form.spare))
             return "".join(_select(left, rights) for left, _ in form.pairs)
@@ -138,7 +142,7 @@ def _controls(form: Form | None, name: str) -> str:
             )
         case Essay():
             return '<p><textarea aria-label="answer" placeholder="Write, or speak."></textarea></p>'
-    return "<p>(Work it out on paper; then look.)</p>"
+    raise AssertionError(form)
 
 
 def _choices(form: Choices, name: str) -> str:

@@ -6,11 +6,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rlgrade.quiz import presenting, schema
+from rlgrade.quiz import marking, presenting, schema
 from rlgrade.quiz.arithmetic import parse, value
 from rlgrade.quiz.bank import Bank, Entry
 from rlgrade.quiz.choosing import runs_here
-from rlgrade.quiz.drawing import Instance, draw, fill
+from rlgrade.quiz.drawing import Draws, Instance, draw, fill
 from rlgrade.quiz.export.markup import code, to_html, to_line
 from rlgrade.quiz.snippets import printed
 
@@ -68,11 +68,19 @@ class Ordered:
 
 
 @dataclass(frozen=True)
+class Formula:
+    """An expression, by its values at some points; few programs can compare one."""
+
+    points: tuple[dict[str, float], ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Gap:
-    """One step of a derivation: a choice or a number, or a formula that only a person can mark."""
+    """One step of a derivation."""
 
     prompt: str
-    form: Choices | Number | None
+    form: Choices | Number | Formula
     key: str
     why: str
 
@@ -182,7 +190,7 @@ def _form(instance: Instance) -> tuple[Form, tuple[str, ...]]:
             blocks = tuple(block.text for block in item.blocks)
             return Ordered(blocks, tuple(block.text for block in item.distractors)), ()
         case schema.Derive():
-            return Gaps(tuple(_gap(blank) for blank in instance.blanks)), ()
+            return Gaps(tuple(_gap(instance, n) for n in range(len(instance.blanks)))), ()
     assert isinstance(item, schema.Open)
     return Essay(_grading(item)), ("follow-ups are listed, not chosen by what was missed",)
 
@@ -231,18 +239,29 @@ def _numeric(instance: Instance, item: schema.Numeric) -> Number:
     return Number(instance.value, *around(instance.value), slips)
 
 
-def _gap(blank: schema.Blank) -> Gap:
+def _gap(instance: Instance, n: int) -> Gap:
+    blank = instance.blanks[n]
     why = to_html(blank.why)
     if blank.options:
         choices = Choices(tuple(_choice(option) for option in blank.options))
         key = next(option.text for option in blank.options if option.correct)
         return Gap(blank.prompt, choices, key, why)
-    form = None
-    if not blank.variables:
-        number = value(parse(blank.expression), {})
-        half = 1e-3 * max(1e-3, abs(number))
-        form = Number(number, number - half, number + half)
-    return Gap(f"{blank.prompt}{presenting.names(blank)}", form, blank.expression, why)
+    prompt = f"{blank.prompt}{presenting.names(blank)}"
+    if blank.variables:
+        return Gap(prompt, _formula(instance, n), blank.expression, why)
+    number = value(parse(blank.expression), {})
+    half = 1e-3 * max(1e-3, abs(number))
+    return Gap(prompt, Number(number, number - half, number + half), blank.expression, why)
+
+
+def _formula(instance: Instance, n: int) -> Formula:
+    """The values at the points at which a terminal compares, too."""
+    blank = instance.blanks[n]
+    tree = parse(blank.expression, blank.variables)
+    points = marking.points(blank, Draws(instance.item, 0).source(f"points {n}"))
+    found = [(point, value(tree, point)) for point in points]
+    finite = [(point, number) for point, number in found if math.isfinite(number)]
+    return Formula(tuple(point for point, _ in finite), tuple(number for _, number in finite))
 
 
 def _grading(item: schema.Open) -> str:
