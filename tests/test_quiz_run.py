@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -122,9 +123,8 @@ def test_order_match_multi_bug_and_claim_take_numbers_and_letters(sits_down, cou
     answers = {name: key_of(course, name, 2) for name in
                ("order.day", "match.words", "bug.mean", "claim.even")}  # fmt: skip
     for _ in range(4):
-        which = learner.child.expect(
-            [r"such as `c a d`\): ", r"such as `b a c`\): ", "faulty lines.*: ", r"condition\): "]
-        )
+        how = [re.escape(f"answer ({presenting.HOW[k]}): ") for k in ("order", "match", "claim")]
+        which = learner.child.expect([*how[:2], "faulty lines.*: ", how[2]])
         key = list(answers.values())[which].split()
         if which == 0:
             learner.types(" ".join(str("abcdefgh".index(sign) + 1) for sign in key))
