@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LEVEL_SECONDS = 60.0
 UNHASHED = ("hints.md", "walkthrough.md")  # they change nothing that is graded
 MOST_BANKS = 8
+EXPLAINING = 2.0  # times as long as for the verdicts
 EXPLAINED = (Outcome.FAIL, Outcome.ERROR)
 
 
@@ -70,7 +71,7 @@ class Rules:
     @property
     def patience(self) -> float:
         """Seconds without the end of any check after which the judge itself must have failed."""
-        return 2 * self.seconds + 120.0
+        return (1 + EXPLAINING) * self.seconds + 120.0
 
 
 class Judge:
@@ -127,7 +128,7 @@ class Judge:
         failed = [check.check for check in report.checks if check.outcome in EXPLAINED][:most]
         if not failed or report.problem:
             return as_plain(report)
-        only = Settings(run_seconds=seconds, explained=most, only=frozenset(failed))
+        only = Settings(run_seconds=EXPLAINING * seconds, explained=most, only=frozenset(failed))
         again = {check.check: check for check in self._grade(job, on_life, only).checks}
         checks = [_explained(check, again.get(check.check)) for check in report.checks]
         return as_plain(replace(report, checks=checks))

@@ -138,6 +138,8 @@ class _Pool:
 
     def close(self) -> None:
         for seat in self.seats:
+            seat.pipe.close()  # all of them tidy up at once
+        for seat in self.seats:
             _kill(seat)
 
 
