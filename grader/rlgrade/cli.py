@@ -21,6 +21,7 @@ ELSEWHERE: dict[str, str] = {
     "interview": "interview",
     "lab": "lab",
     "next": "learner",
+    "notebook": "notebook",
     "progress": "learner",
     "quiz": "quiz",
     "report": "report",

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections import deque
@@ -78,7 +79,8 @@ class Server:
         self.process = self._start(theirs)
 
     def _start(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
-        here = ["", str(Path.cwd()), str(Path(sys.argv[0]).resolve().parent)]
+        here = {"", str(Path.cwd()), str(Path(sys.argv[0]).resolve().parent)}
+        here -= set(sysconfig.get_paths().values())  # a Jupyter kernel is started from there
         settings = {
             "path": [entry for entry in sys.path if entry not in here],
             "control": theirs.fileno(),

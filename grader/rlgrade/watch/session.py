@@ -48,6 +48,7 @@ class Session:
         on_point: Callable[[Check, Verdict], None],
         on_restart: Callable[[], None],
         on_wait: Callable[[], None],
+        seed: int | None = None,
     ) -> Report:
         """The report on one submission.
 
@@ -59,6 +60,7 @@ class Session:
             on_point: is told of each new point of a learning curve.
             on_restart: is told when the server had died: what was told so far comes again.
             on_wait: is called several times a second while the submission works.
+            seed: of the drawn examples; a fresh one if none is given.
 
         What `on_result`, `on_point` and `on_wait` raise ends the check, if it is no `Exception`.
 
@@ -82,7 +84,7 @@ class Session:
                 exercise,
                 data,
                 self._server,
-                secrets.randbits(32),
+                secrets.randbits(32) if seed is None else seed,
                 settings=settings,
                 bank=self._bank(exercise),
                 on_result=on_result,

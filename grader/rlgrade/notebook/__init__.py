@@ -1,0 +1,1 @@
+"""Exercises in Jupyter: a notebook made from a stub, and a cell magic that grades."""
