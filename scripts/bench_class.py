@@ -218,7 +218,7 @@ def kills(count: int, times: int) -> str:
         alike = sum(verdicts(found[s][1]) == verdicts(whole[s][1]) for s in whole if s in found)
         bytes_alike = sum(found[s][1] == whole[s][1] for s in whole if s in found)
         return (
-            f"kill -9 x {times}: {stored(work / 'out')} results of {count} submissions, {alike} with "
+            f"kill -9 x {times}: {stored(work / 'out')} results of {count} submissions, {alike} of "
             f"the same verdicts and points, {bytes_alike} alike in every byte but times"
         )
 
