@@ -53,12 +53,16 @@ class Tiny:
         self.sampling = torch.Generator().manual_seed(seed + 2)
         self._optimiser = Adam(self.policy.parameters(), rule.rate)
 
-    @torch.no_grad()
-    def roll_out(self, reward: Callable[[Tensor], Tensor], held_out: bool = False) -> Batch:
+    def roll_out(self, reward: Callable[[Tensor], Tensor]) -> Batch:
         """Completions of fresh prompts, rewarded, and their advantages."""
+        prompts = lm.draw_prompts(self.rule.prompts, self.drawing)
+        return self.complete(prompts.repeat_interleave(self.rule.group, dim=0), reward)
+
+    @torch.no_grad()
+    def complete(self, prompts: Tensor, reward: Callable[[Tensor], Tensor]) -> Batch:
+        """A completion of each prompt [P * G, P]; groups stand one after the other."""
         rule = self.rule
-        prompts = lm.draw_prompts(rule.prompts, self.drawing, "cpu", held_out=held_out)
-        tokens = self.policy.sample(prompts.repeat_interleave(rule.group, dim=0), self.sampling)
+        tokens = self.policy.sample(prompts, self.sampling)
         mask, log_probs = lm.response_mask(tokens), self.policy.log_probs(tokens)
         paid = reward(tokens)
         if rule.beta:

@@ -15,7 +15,7 @@ RIGHT, HIGH = "rate 0.01", "rate 0.1"
 def trial(seeds: Sequence[int], small: bool) -> Measured:
     """Both rates under the same clip."""
     variants = {RIGHT: Ppo(learning_rate=1e-2), HIGH: Ppo(learning_rate=1e-1)}
-    steps = 12_000 if small else 40_000
+    steps = 24_000 if small else 40_000
     return compare(variants, seeds, steps, ("returns", "clipped", "divergence", "entropy"))
 
 

@@ -25,7 +25,7 @@ def trial(seeds: Sequence[int], small: bool) -> Measured:
     """Both, on the same warmed-up model of a seed."""
     from rlgrade.trainer.language_model import warmed_up
 
-    updates = 60 if small else 120
+    updates = 80 if small else 120
     panels = ("score", "share")
     curves: dict[str, dict[str, list[list[float]]]] = {
         panel: {CENTRED: [], DIVIDED: []} for panel in panels

@@ -15,7 +15,7 @@ WITH, WITHOUT = "clip 0.2", "no clip"
 def trial(seeds: Sequence[int], small: bool) -> Measured:
     """Twenty epochs, both ways."""
     variants = {WITH: Ppo(epochs=20), WITHOUT: Ppo(epochs=20, clip=None)}
-    steps = 10_000 if small else 30_000
+    steps = 16_000 if small else 30_000
     return compare(variants, seeds, steps, ("returns", "divergence", "entropy"))
 
 

@@ -54,7 +54,7 @@ LAB = Lab(
     explanation=(
         "The return ends at {returns_masked:.0f} with the mask and {returns_unmasked:.0f} "
         "without, less than an untrained policy has. The critic without the mask ends at "
-        "{value_unmasked:.1f}.\n"
+        "{value_unmasked:.1f}; the other at {value_masked:.1f}, because its poles really stand.\n"
         "Without the mask no episode ever ends: falling is a free teleport to an upright pole, "
         "and the reward is 1 at every step for ever, whatever is done. The value of that is 1 / "
         "(1 − 0.99) = 100 in every state, and the critic finds it. It is right about the wrong "

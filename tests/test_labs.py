@@ -1,0 +1,307 @@
+"""Labs: each shows what it promises, the same seed gives the same numbers, and one run of all."""
+
+import json
+import math
+import re
+import sys
+
+import numpy as np
+import pexpect
+import pytest
+from test_cli import RLGRADE, rlgrade
+
+from rlgrade.labs.catalogue.group_std import even_group
+from rlgrade.labs.catalogue.no_baseline import best_baseline, exact_variance
+from rlgrade.labs.catalogue.truncation import exact_worth, step_of
+from rlgrade.labs.drawing import drawn, short
+from rlgrade.labs.lab import Series, first_reached, merged
+from rlgrade.labs.registry import find_lab, names
+from rlgrade.labs.result import Chart, Curve, explained
+from rlgrade.labs.running import Running, measure
+from rlgrade.outcome import UsageError
+
+TOGETHER = 8  # seeds where one process runs all side by side
+APART = 2
+
+
+def few(name):
+    return range(TOGETHER if find_lab(name).together else APART)
+
+
+@pytest.mark.parametrize("name", names())
+def test_lab_shows_what_it_is_there_to_show(name):
+    lab = find_lab(name)
+    measured = measure(name, few(name), small=True)
+    figures = lab.figures(measured)
+    assert all(math.isfinite(value) for value in figures.values()), figures
+    assert lab.holds(figures), figures
+    assert set(measured) == {panel.key for panel in lab.panels}
+    for variants in measured.values():
+        for series in variants.values():
+            assert series.rows.shape == (len(few(name)), len(series.x))
+            assert np.isfinite(series.rows).all()
+            assert np.all(np.diff(series.x) > 0)
+    text = " ".join(explained(lab, figures))
+    assert "{" not in text
+    assert "nan" not in text
+
+
+@pytest.mark.parametrize("name", names())
+def test_lab_asks_a_fair_question(name):
+    lab = find_lab(name)
+    assert len(lab.question.options) >= 3
+    assert len(set(lab.question.options)) == len(lab.question.options)
+    lengths = [len(option) for option in lab.question.options]
+    assert max(lengths) < 2.6 * min(lengths)
+    assert lab.title == lab.title.strip()
+    assert len(lab.explanation.split("\n")) >= 2
+    assert lab.exercises
+    # The explanation names measured figures, not figures typed in.
+    assert len(re.findall(r"\{\w+:[^}]*\}", lab.explanation)) >= 3
+
+
+def test_the_longest_option_and_the_place_tell_nothing():
+    labs = [find_lab(name) for name in names()]
+    longest = sum(
+        max(range(len(lab.question.options)), key=lambda i: len(lab.question.options[i]))
+        == lab.question.answer
+        for lab in labs
+    )
+    assert longest <= len(labs) / 2
+    places = [lab.question.answer for lab in labs]
+    assert max(places.count(place) for place in set(places)) <= len(labs) / 2
+
+
+def test_there_are_a_dozen():
+    assert len(names()) >= 12
+
+
+@pytest.mark.parametrize("name", ["no-detach", "reward-offset"])
+def test_a_seed_gives_the_same_whatever_stands_beside_it(name):
+    alone = measure(name, [3], small=True)
+    beside = measure(name, [2, 3], small=True)
+    for panel, variants in alone.items():
+        for variant, series in variants.items():
+            np.testing.assert_allclose(
+                beside[panel][variant].rows[1], series.rows[0], rtol=1e-4, atol=1e-4
+            )
+
+
+def test_processes_change_nothing():
+    with Running("truncation", [0, 1], small=True) as running:
+        there = running.wait()
+    here = merged([measure("truncation", [seed], small=True) for seed in (0, 1)])
+    for panel, variants in here.items():
+        for variant, series in variants.items():
+            np.testing.assert_array_equal(there[panel][variant].rows, series.rows)
+
+
+def test_what_a_trial_raises_arrives_here():
+    with Running("truncation", [-1], small=True) as running, pytest.raises(ValueError, match="-1"):
+        running.wait()  # numpy takes no negative seed
+
+
+# Figures that were computed elsewhere (quiz-brief, 1.1, 1.2 and 5).
+
+
+def test_variance_of_the_small_bandit():
+    assert exact_variance(0.0) == pytest.approx(0.1254, abs=5e-5)
+    assert exact_variance(0.8) == pytest.approx(0.0806, abs=5e-5)
+    assert best_baseline() == pytest.approx(0.461, abs=5e-4)
+    assert exact_variance(best_baseline()) == pytest.approx(0.0277, abs=5e-5)
+
+
+def test_a_group_of_nearly_equal_rewards():
+    std, with_std, without = even_group(64)
+    assert std == pytest.approx(0.0148, abs=5e-5)
+    assert with_std == pytest.approx(1.68, abs=0.01)
+    assert without == pytest.approx(0.025, abs=1e-9)
+
+
+def test_the_world_that_never_ends():
+    """The exact values, by following both ways for a long time."""
+    for first, worth in zip((0, 1), exact_worth(), strict=True):
+        state, total, weight = np.zeros(1, dtype=int), 0.0, 1.0
+        for _ in range(4_000):
+            action = np.array([first if state[0] == 0 else 1])
+            state, reward = step_of(state, action)
+            total, weight = total + weight * float(reward[0]), weight * 0.99
+        assert total == pytest.approx(worth, rel=1e-3)
+
+
+# Small sums
+
+
+def test_first_reached_is_a_median_and_infinite_where_never():
+    x = np.array([1.0, 2.0, 3.0])
+    rows = np.array([[0.0, 1.0, 1.0], [0.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+    assert first_reached(Series(x, rows), 0.9) == 3.0
+    assert first_reached(Series(x, rows[2:]), 0.9) == math.inf
+
+
+def test_bands_leave_out_what_is_no_number():
+    series = Series(np.array([1.0, 2.0]), np.array([[1.0, np.nan], [3.0, np.nan]]))
+    assert series.middle[0] == 2.0
+    assert np.isnan(series.middle[1])
+    assert series.low[0] == pytest.approx(1.2)
+
+
+# Drawing
+
+
+def chart(logarithmic=False):
+    up = Curve("rises", [0.0, 10.0], [0.0, 1.0], [0.0, 0.8], [0.2, 1.0])
+    gap = Curve("has a gap", [0.0, 5.0, 10.0], [0.5, None, None], [None] * 3, [None] * 3)
+    return Chart("A title", "steps", "score", logarithmic, None, [up, gap])
+
+
+def test_a_chart_rises_to_the_right():
+    lines = [line.plain for line in drawn(chart(), 60)]
+    assert lines[0] == "A title  (score)"
+    rows = lines[1:12]
+    top, bottom = rows[0], rows[-1]
+    assert top.rindex("●") > 55
+    assert bottom.index("●") < 15
+    assert top.lstrip().startswith("1 ")
+    assert bottom.lstrip().startswith("0 ")
+    assert all(len(line) <= 60 for line in lines)
+    assert "rises" in lines[-1]
+    assert "has a gap" in lines[-1]
+
+
+def test_a_chart_in_ascii():
+    text = "\n".join(line.plain for line in drawn(chart(), 60, ascii_only=True))
+    assert text.isascii()
+    assert "o" in text
+
+
+@pytest.mark.parametrize(
+    "curves",
+    [
+        [],
+        [Curve("flat", [1.0, 2.0], [3.0, 3.0], [3.0, 3.0], [3.0, 3.0])],
+        [Curve("one point", [1.0], [3.0], [3.0], [3.0])],
+        [Curve("nothing", [1.0, 2.0], [None, None], [None, None], [None, None])],
+    ],
+)
+def test_odd_charts_are_drawn(curves):
+    drawn(Chart("t", "x", "y", False, None, curves), 40)
+
+
+def test_a_logarithmic_chart_shows_a_zero_at_its_floor():
+    curve = Curve("c", [0.0, 1.0, 2.0], [0.0, 1.0, 100.0], [0.0, 1.0, 100.0], [0.0, 1.0, 100.0])
+    rows = [line.plain for line in drawn(Chart("t", "x", "y", True, None, [curve]), 60)][1:12]
+    heights = [
+        next(i for i, row in enumerate(rows) if column < len(row) and row[column] == "●")
+        for column in (11, 34, 57)
+    ]
+    assert heights == sorted(heights, reverse=True)
+    assert heights[1] == pytest.approx(5, abs=1.1)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0"), (-1e-17, "0"), (1234.5, "1234"), (40960.0, "41k"), (0.25, "0.25")],
+)
+def test_short(value, text):
+    assert short(value) == text
+
+
+# The command
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    rlgrade("init", tmp_path / "work")
+    return tmp_path / "work"
+
+
+def test_the_list_names_every_lab():
+    done = rlgrade("lab")
+    assert done.returncode == 0
+    for name in names():
+        assert f"{name} " in done.stdout
+
+
+@pytest.mark.parametrize(("given", "full"), [("kl", "kl-off"), ("No_Clip", "no-clip")])
+def test_beginnings_and_underscores_are_enough(given, full):
+    assert find_lab(given) is find_lab(full)
+
+
+def test_a_typo_gets_the_nearest_name():
+    with pytest.raises(UsageError, match="did you mean no-detach"):
+        find_lab("no-detatch")
+
+
+def test_a_run_is_predicted_explained_and_kept(workspace):
+    done = rlgrade("lab", "no-baseline", "--seeds", 4, "--predict", "a", cwd=workspace)
+    assert done.returncode == 0, done.stderr
+    assert "you predicted a; it is d)" in done.stdout
+    assert "Chance of the right action" in done.stdout
+    assert "0.1254" in done.stdout
+    kept = json.loads((workspace / ".rlgrade" / "labs" / "no-baseline.json").read_text())
+    assert kept["predicted"] == 0
+    assert kept["answer"] == 3
+    assert kept["seeds"] == [0, 1, 2, 3]
+    assert kept["figures"]["at_best"] == pytest.approx(0.0277, abs=5e-5)
+
+
+def test_pictures_where_matplotlib_is(workspace):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    rlgrade("lab", "no-baseline", "--seeds", 2, "--no-predict", cwd=workspace)
+    folder = workspace / ".rlgrade" / "labs"
+    assert (folder / "no-baseline.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (folder / "no-baseline.svg").read_text()
+
+
+def test_json(workspace):
+    done = rlgrade("lab", "no-baseline", "--seed", 7, "--seeds", 2, "--json", cwd=workspace)
+    result = json.loads(done.stdout)
+    assert result["seeds"] == [7, 8]
+    assert result["predicted"] is None
+    assert result["charts"][0]["title"] == "Chance of the right action"
+
+
+@pytest.mark.parametrize("letter", ["z", "ab", ""])
+def test_a_letter_that_is_none(letter):
+    done = rlgrade("lab", "no-baseline", "--predict", letter)
+    assert done.returncode == 2
+    assert "a letter from a to d" in done.stderr
+
+
+def test_outside_a_workspace_nothing_is_kept(tmp_path):
+    done = rlgrade("lab", "no-baseline", "--seeds", 2, "--no-predict", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "saved" not in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_prediction_is_asked_for_before_anything_is_shown(workspace):
+    child = pexpect.spawn(
+        str(RLGRADE), ["lab", "no-baseline", "--seeds", "2"], cwd=workspace, timeout=120,
+        encoding="utf-8", dimensions=(50, 80),
+    )  # fmt: skip
+    child.expect("your prediction")
+    assert "Chance of the right action" not in child.before
+    child.sendline("x")
+    child.expect("your prediction")  # not one of the letters: asked again
+    child.sendline("d")
+    child.expect("as you predicted: d")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a terminal's interrupt")
+def test_an_interrupt_leaves_nothing_running(workspace):
+    child = pexpect.spawn(
+        str(RLGRADE), ["lab", "kl-off", "--no-predict"], cwd=workspace, timeout=120,
+        encoding="utf-8",
+    )  # fmt: skip
+    child.expect("running: ")
+    child.sendintr()
+    child.expect("interrupted")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130
+    assert not (workspace / ".rlgrade" / "labs").exists()
