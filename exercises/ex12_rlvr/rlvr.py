@@ -11,7 +11,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 BOX = r"\boxed{"  # how an answer begins: these seven characters, exactly
 LONGEST_NUMBER = 1000  # characters; a longer text is never read as a number
@@ -164,7 +164,7 @@ def train_grpo(
     epsilon: float = 0.2,
     temperature: float = 1.0,
     on_update: Callable[[dict[str, float]], bool],
-    generator: torch.Generator,
+    generator: Generator,
 ) -> None:
     r"""Train a language model in place on verifiable rewards, by GRPO without a KL penalty.
 

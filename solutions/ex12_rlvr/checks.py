@@ -758,7 +758,7 @@ def expect_the_steps(submission: Any, scene: Scene) -> None:
     "train_grpo samples `group_size` completions of each prompt, decoded group after group",
     seconds=LOOP_SECONDS,
 )
-@given(scene=successions(), examples=15, lends=True)
+@given(scene=successions(), examples=8, lends=True)
 def samples_groups(submission, scene):
     run = trained(submission, scene)
     expect_all_updates(run)
@@ -776,7 +776,7 @@ def samples_groups(submission, scene):
 
 
 @check("train_grpo ends each completion at its first EOS, or at `max_tokens`", seconds=LOOP_SECONDS)
-@given(scene=scenes(), eos=one_of("any", "never", "at once"), examples=20, lends=True)
+@given(scene=scenes(), eos=one_of("any", "never", "at once"), examples=10, lends=True)
 def ends_completions(submission, scene, eos):
     table = scene.table.copy()
     table[:, scene.eos_id] += {"any": 0.0, "never": -60.0, "at once": 60.0}[eos]
@@ -835,7 +835,7 @@ def samples_at_the_temperature(submission, table, temperature, seed):
     needs="samples_groups",
     seconds=LOOP_SECONDS,
 )
-@given(scene=scenes(updates=2), examples=8, lends=True)
+@given(scene=scenes(updates=2), examples=4, lends=True)
 def follows_the_generator(submission, scene):
     table = scene.table / 4
     table[:, scene.eos_id] -= 60.0
@@ -856,7 +856,7 @@ def follows_the_generator(submission, scene):
     weight=3,
     seconds=LOOP_SECONDS,
 )
-@given(scene=scenes(), examples=40, lends=True)
+@given(scene=scenes(), examples=30, lends=True)
 def takes_the_step(submission, scene):
     expect_the_steps(submission, scene)
 
@@ -867,7 +867,7 @@ def takes_the_step(submission, scene):
     weight=2,
     seconds=LOOP_SECONDS,
 )
-@given(scene=scenes(epochs=(2, 3), rates=(12.0, 4.0)), examples=40, lends=True)
+@given(scene=scenes(epochs=(2, 3), rates=(12.0, 4.0)), examples=30, lends=True)
 def clips_later_steps(submission, scene):
     expect_the_steps(submission, scene)
 
@@ -878,7 +878,7 @@ def clips_later_steps(submission, scene):
     weight=2,
     seconds=LOOP_SECONDS,
 )
-@given(scene=scenes(updates=3, epochs=(1, 2), rates=(4.0, 1.0)), examples=25, lends=True)
+@given(scene=scenes(updates=3, epochs=(1, 2), rates=(4.0, 1.0)), examples=12, lends=True)
 def begins_each_update_anew(submission, scene):
     expect_the_steps(submission, scene)
 
@@ -890,7 +890,7 @@ def begins_each_update_anew(submission, scene):
 )
 @given(
     scene=scenes(updates=2, verdicts=(FORMAT, RIGHT, NOTHING)),
-    examples=20,
+    examples=10,
     lends=True,
 )
 def pays_what_is_verified(submission, scene):
@@ -909,7 +909,7 @@ def pays_what_is_verified(submission, scene):
     scene=scenes(epochs=(2,), rates=(50.0,)),
     kinds=integer_tensors(8, low=0, high=2),
     completions=one_of(7, 3, 10, 13),
-    examples=20,
+    examples=12,
     lends=True,
 )
 def learns_nothing_from_ties(submission, scene, kinds, completions):
@@ -932,7 +932,7 @@ def learns_nothing_from_ties(submission, scene, kinds, completions):
     needs="samples_groups",
     seconds=LOOP_SECONDS,
 )
-@given(scene=scenes(updates=2, epochs=(1, 2, 3)), examples=10, lends=True)
+@given(scene=scenes(updates=2, epochs=(1, 2, 3)), examples=6, lends=True)
 def samples_without_gradient(submission, scene):
     run = trained(submission, scene)
     expect_all_updates(run)
@@ -947,7 +947,7 @@ def samples_without_gradient(submission, scene):
 
 
 @check("train_grpo ends when on_update says so", needs="samples_groups", seconds=LOOP_SECONDS)
-@given(scene=scenes(updates=3), stop_after=integers(1, 2), examples=10, lends=True)
+@given(scene=scenes(updates=3), stop_after=integers(1, 2), examples=6, lends=True)
 def ends_when_told(submission, scene, stop_after):
     run = trained(submission, scene, stop_after)
     seen = {"draws prompts": run.noted.draws, "calls on_update": len(run.tables)}
@@ -965,7 +965,7 @@ def ends_when_told(submission, scene, stop_after):
     needs="samples_groups",
     seconds=LOOP_SECONDS,
 )
-@given(scene=scenes(updates=2), examples=20, lends=True)
+@given(scene=scenes(updates=2), examples=10, lends=True)
 def tells_how_it_goes(submission, scene):
     run = trained(submission, scene)
     expect_all_updates(run)

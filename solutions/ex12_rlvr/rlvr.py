@@ -11,7 +11,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 BOX = r"\boxed{"  # how an answer begins: these seven characters, exactly
 LONGEST_NUMBER = 1000  # characters; a longer text is never read as a number
@@ -194,7 +194,7 @@ def train_grpo(
     epsilon: float = 0.2,
     temperature: float = 1.0,
     on_update: Callable[[dict[str, float]], bool],
-    generator: torch.Generator,
+    generator: Generator,
 ) -> None:
     r"""Train a language model in place on verifiable rewards, by GRPO without a KL penalty.
 
@@ -287,19 +287,14 @@ def train_grpo(
 # BEGIN SOLUTION
 @torch.no_grad()
 def _sampled(
-    policy: nn.Module,
-    prompts: Tensor,
-    max_tokens: int,
-    eos_id: int,
-    temperature: float,
-    generator: torch.Generator,
+    policy: nn.Module, prompts: Tensor, most: int, eos_id: int, temperature: float, by: Generator
 ) -> Tensor:
     """[B, R] one completion of each prompt; behind its EOS a row has further ones."""
     tokens = prompts
     ended = torch.zeros(len(prompts), 1, dtype=torch.bool)
-    for _ in range(max_tokens):
+    for _ in range(most):
         probabilities = (policy(tokens)[:, -1] / temperature).softmax(dim=-1)
-        drawn = torch.multinomial(probabilities, 1, generator=generator)
+        drawn = torch.multinomial(probabilities, 1, generator=by)
         drawn = drawn.masked_fill(ended, eos_id)
         ended = ended | (drawn == eos_id)
         tokens = torch.cat([tokens, drawn], dim=1)
