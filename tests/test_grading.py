@@ -217,3 +217,24 @@ def test_a_process_that_the_system_refuses_is_our_fault_and_the_next_one_is_serv
         link.deadline = time.monotonic() + 5.0
         assert Submission(link).f() == 3
         link.close()
+
+
+def test_a_replay_has_what_was_asked_and_not_what_became_of_it(server) -> None:
+    """A body may change its arrays after a call."""
+    import numpy as np
+
+    from rlgrade.author.declare import Property
+    from rlgrade.judge.cases import run_case
+    from rlgrade.judge.draws import Example
+
+    def body(submission):
+        values = np.zeros(2, dtype=np.float32)
+        submission.f(values)
+        values += 1
+        submission.f(values[::1])
+
+    link = Link(server, "a.py", "def f(x):\n    return x\n", 5.0).load()
+    link.deadline = time.monotonic() + 20.0
+    case = run_case(link, Property(body), Example({}, ()))
+    link.close()
+    assert [request["args"][0].tolist() for request, _ in case.calls] == [[0.0, 0.0], [1.0, 1.0]]

@@ -37,11 +37,23 @@ class _NotingPort:
         self.calls: list[tuple[Request, Reply]] = []
 
     def call(self, request: Request) -> Reply:
+        asked = _as_it_is(request)
         reply = self.link.call(request | {"module": self.module})
-        if request["op"] == "lend":
-            return reply
-        self.calls.append((request, reply))
+        if request["op"] != "lend":
+            self.calls.append((asked, reply))
         return reply
+
+
+def _as_it_is(value: Any) -> Any:
+    """A copy of what is asked; a body may change its arrays afterwards."""
+    if isinstance(value, np.ndarray):
+        flat = value.flags.c_contiguous
+        return value.copy() if flat else np.stack([value] * 2, axis=-1)[..., 0]
+    if isinstance(value, dict):
+        return {key: _as_it_is(item) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(map(_as_it_is, value))
+    return value
 
 
 def run_case(link: Link, tries: Property, example: Example, module: str = "") -> Case:
