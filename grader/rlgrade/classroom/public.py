@@ -19,14 +19,13 @@ import numpy as np
 from rlgrade.author.declare import Check
 from rlgrade.channel import Generator, Handle
 from rlgrade.courses import Exercise
-from rlgrade.judge.calls import Submission
-from rlgrade.judge.cases import CASE_SEED, Case, same_value
-from rlgrade.judge.draws import Example, draw_examples, fresh_arguments
+from rlgrade.judge.cases import Case, run_case, same_value
+from rlgrade.judge.draws import draw_examples
 from rlgrade.judge.literals import expression
 from rlgrade.outcome import GraderError, UsageError
 
 if TYPE_CHECKING:
-    from rlgrade.judge.calls import Answer, Link, Reply, Request
+    from rlgrade.judge.calls import Link, Reply, Request
     from rlgrade.judge.server import Server
 
 LOAD_SECONDS = 30.0
@@ -143,51 +142,12 @@ def _usable_cases(check: Check, links: Sequence[Link]) -> Iterator[Case]:
         for link in links:
             link.deadline = time.monotonic() + CASE_SECONDS
             link.worker.begin_turn()
-        cases = [_noted(link, check, example) for link in links]
+        cases = [run_case(link, check.tries, example) for link in links]
         if any(case.error is not None for case in cases):
             continue
         first, *others = cases
         if _writable(first) and all(_agree(first, other) for other in others):
             yield first
-
-
-class _Port:
-    """Notes each call with its arguments as they were; a body may change an array afterwards."""
-
-    def __init__(self, link: Link) -> None:
-        self.link = link
-        self.calls: list[tuple[Request, Reply]] = []
-
-    def call(self, request: Request) -> Reply:
-        noted = _copied(request)
-        reply = self.link.call(request)
-        self.calls.append((noted, _copied(reply)))
-        return reply
-
-    def register(self, answer: Answer) -> int:
-        return self.link.register(answer)
-
-
-def _noted(link: Link, check: Check, example: Example) -> Case:
-    """Run a body once: its calls, and how it ended."""
-    port = _Port(link)
-    try:
-        link.seed(CASE_SEED)
-        check.tries.body(Submission(port), **fresh_arguments(check.tries, example))
-    except Exception as error:
-        return Case(port.calls, error)
-    return Case(port.calls, None)
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        gaps = value.ndim and not value.flags.c_contiguous
-        return np.stack([value] * 2, axis=-1)[..., 0] if gaps else value.copy()
-    if type(value) in (list, tuple):
-        return type(value)(_copied(item) for item in value)
-    if type(value) is dict:
-        return {key: _copied(item) for key, item in value.items()}
-    return value
 
 
 def _writable(case: Case) -> bool:

@@ -40,15 +40,15 @@ class _NotingPort:
         asked = _as_it_is(request)
         reply = self.link.call(request | {"module": self.module})
         if request["op"] != "lend":
-            self.calls.append((asked, reply))
+            self.calls.append((asked, _as_it_is(reply)))
         return reply
 
 
 def _as_it_is(value: Any) -> Any:
-    """A copy of what is asked; a body may change its arrays afterwards."""
+    """A copy of what is asked or answered; a body may change its arrays afterwards."""
     if isinstance(value, np.ndarray):
-        flat = value.flags.c_contiguous
-        return value.copy() if flat else np.stack([value] * 2, axis=-1)[..., 0]
+        gaps = value.ndim and not value.flags.c_contiguous
+        return np.stack([value] * 2, axis=-1)[..., 0] if gaps else value.copy()
     if isinstance(value, dict):
         return {key: _as_it_is(item) for key, item in value.items()}
     if type(value) in (list, tuple):
