@@ -4,9 +4,9 @@ Run as a script, isolated from the environment, by `rlgrade.judge.server`. It ho
 solution and no submission: a fork copies memory.
 
 On the control socket a request is one byte with two descriptors attached, the worker's channel and
-its output; the answers are lines of JSON: {"ready": pid}, {"forked": pid}, {"refused": why} where the
-system gives no process, {"exited": pid, "status": wait status, "cpu_seconds": used}. When the control
-socket closes, every worker is killed.
+its output; the answers are lines of JSON: {"ready": pid}, {"forked": pid}, {"refused": why} where
+the system gives no process, {"exited": pid, "status": wait status, "cpu_seconds": used}. When the
+control socket closes, every worker is killed.
 """
 
 from __future__ import annotations
