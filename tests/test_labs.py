@@ -35,7 +35,7 @@ def test_lab_shows_what_it_is_there_to_show(name):
     figures = lab.figures(measured)
     assert all(math.isfinite(value) for value in figures.values()), figures
     assert lab.holds(figures), figures
-    assert set(measured) == {panel.key for panel in lab.panels}
+    assert set(measured) >= {panel.key for panel in lab.panels}
     for variants in measured.values():
         for series in variants.values():
             assert series.rows.shape == (len(few(name)), len(series.x))
@@ -97,7 +97,10 @@ def test_processes_change_nothing():
 
 
 def test_what_a_trial_raises_arrives_here():
-    with Running("truncation", [-1], small=True) as running, pytest.raises(ValueError, match="-1"):
+    with (
+        Running("truncation", [-1], small=True) as running,
+        pytest.raises(ValueError, match="negative"),
+    ):
         running.wait()  # numpy takes no negative seed
 
 
@@ -189,14 +192,14 @@ def test_odd_charts_are_drawn(curves):
 
 
 def test_a_logarithmic_chart_shows_a_zero_at_its_floor():
-    curve = Curve("c", [0.0, 1.0, 2.0], [0.0, 1.0, 100.0], [0.0, 1.0, 100.0], [0.0, 1.0, 100.0])
+    ys = [0.0, 1.0, 10.0, 100.0]
+    curve = Curve("c", [0.0, 1.0, 2.0, 3.0], ys, ys, ys)
     rows = [line.plain for line in drawn(Chart("t", "x", "y", True, None, [curve]), 60)][1:12]
     heights = [
-        next(i for i, row in enumerate(rows) if column < len(row) and row[column] == "●")
-        for column in (11, 34, 57)
+        next(10 - i for i, row in enumerate(rows) if column < len(row) and row[column] == "●")
+        for column in (10, 26, 42, 58)
     ]
-    assert heights == sorted(heights, reverse=True)
-    assert heights[1] == pytest.approx(5, abs=1.1)
+    assert heights == [0, 0, 5, 10]
 
 
 @pytest.mark.parametrize(

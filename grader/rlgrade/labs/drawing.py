@@ -72,7 +72,8 @@ def drawn(chart: Chart, width: int, *, ascii_only: bool = False) -> list[Text]:
 def x_range(chart: Chart) -> tuple[float, float]:
     """The ends of the horizontal axis."""
     found = [value for curve in chart.curves for value in curve.x if value is not None]
-    return (min(found), max(found)) if len(set(found)) > 1 else (found[0], found[0] + 1)
+    low, high = min(found, default=0.0), max(found, default=0.0)
+    return (low, high) if high > low else (low, low + 1)
 
 
 def y_range(chart: Chart) -> tuple[float, float]:

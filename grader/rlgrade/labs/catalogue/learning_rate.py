@@ -17,7 +17,7 @@ def trial(seeds: Sequence[int], small: bool) -> Measured:
     """Both rates."""
     found: Measured = {"chance": {}, "greedy": {}}
     for variant, rate in ((GOOD, 3e-3), (LOW, 1e-4)):
-        episodes = 1_000 if small else 3_000
+        episodes = 2_500 if small else 3_000
         bandit = Bandit(learning_rate=rate)
         found["greedy"][variant], found["chance"][variant] = learn(bandit, seeds, episodes)
     return found

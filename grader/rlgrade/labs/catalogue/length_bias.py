@@ -107,7 +107,7 @@ def _one(warm: LanguageModel, seed: int, updates: int, *, own: bool) -> list[lis
 
 def figures(measured: Measured) -> Figures:
     """The lengths at both ends of the curves, and how far right and wrong are apart at the end."""
-    found = {}
+    found: Figures = {}
     for short, variant in (("own", OWN), ("shared", SHARED)):
         wrong, right = measured["wrong"][variant], measured["right"][variant]
         apart = Series(wrong.x, wrong.rows - right.rows)
