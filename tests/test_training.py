@@ -431,3 +431,28 @@ def test_the_course_needs_no_torch_to_list_its_training_checks():
         "[load_checks(e) for e in find_course().exercises]; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent)
+
+
+def test_two_attempts_must_learn_where_luck_can_be_had(link):
+    def decided(outcomes):
+        rest = iter(outcomes)
+
+        def body(submission, attempt):
+            attempt.point(1, 5.0)
+            if not next(rest):
+                raise attempt.not_learned(5.0)
+
+        trained = training(goal=10.0, null=0.0, unit="score", budget=100, wins=2)(body)
+        return run_training(
+            check("learns")(trained),
+            trained,
+            lambda: link,
+            seed=0,
+            attempts=3,
+            seconds=60.0,
+            device="cpu",
+        )
+
+    assert decided([True, False, True]).outcome is Outcome.PASS
+    assert decided([True, False, False]).message.startswith("in 2 of 3 attempts the score never")
+    assert decided([False, False]).outcome is Outcome.FAIL

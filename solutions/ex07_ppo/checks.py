@@ -1235,6 +1235,7 @@ def repeats_itself(submission, course):
     unit="mean return",
     budget=100_000,
     alive_by=(40_000, 60.0),
+    wins=2,
     likely={
         "flat": "a loss whose gradient does not depend on the advantages, log_probs that belong to "
         "other actions, or minibatches whose parts do not belong together",

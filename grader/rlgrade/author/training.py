@@ -86,6 +86,7 @@ class Training:
 
     likely: for each symptom (see `symptom`) what most often causes it, in words for the learner.
     on_gpu: whether a GPU is worth having for it.
+    wins: how many attempts must learn.
     """
 
     body: TrainingBody
@@ -93,6 +94,7 @@ class Training:
     attempts: int = 3
     likely: Mapping[str, str] = field(default_factory=dict)
     on_gpu: bool = False
+    wins: int = 1
 
 
 def training(
@@ -106,6 +108,7 @@ def training(
     likely: Mapping[str, str] | None = None,
     on_gpu: bool = False,
     kl_bound: float = 10.0,
+    wins: int = 1,
 ) -> Callable[[TrainingBody], Training]:
     """Make a training check of a body `body(submission, attempt)`.
 
@@ -119,12 +122,13 @@ def training(
         likely: by symptom, what most often causes it.
         on_gpu: whether the judge's networks should live on a GPU if there is one.
         kl_bound: in nats, how far from its reference a policy may end; see `Goal`.
+        wins: how many attempts must learn; two where luck can be had, as by a policy that was
+            written beforehand and happens to fit one relabelling in a hundred.
     """
 
     def bind(body: TrainingBody) -> Training:
-        return Training(
-            body, Goal(goal, null, unit, budget, alive_by, kl_bound), attempts, likely or {}, on_gpu
-        )
+        aim = Goal(goal, null, unit, budget, alive_by, kl_bound)
+        return Training(body, aim, attempts, likely or {}, on_gpu, wins)
 
     return bind
 

@@ -75,6 +75,7 @@ def run_training(
         WorkerGone, SubmissionRaised, Unmet: the submission did not do what can be trained at all.
     """
     verdict = Verdict(training, device)
+    wins = min(training.wins, attempts)
     end = time.monotonic() + seconds
     for number in range(attempts):
         link = ready_link()
@@ -92,6 +93,8 @@ def run_training(
         try:
             training.body(Submission(link), attempt)
         except NotLearned:
+            if len(verdict.curves) - _learned(verdict) > attempts - wins:
+                break
             continue
         except OutOfTime:
             link.close()
@@ -104,8 +107,9 @@ def run_training(
         finally:
             link.take_back()
         attempt.curve.learned = True
-        verdict.outcome, verdict.message = Outcome.PASS, ""
-        return verdict
+        if _learned(verdict) == wins:
+            verdict.outcome, verdict.message = Outcome.PASS, ""
+            return verdict
     verdict.outcome = Outcome.FAIL
     verdict.message = _explanation(verdict)
     return verdict
@@ -122,14 +126,22 @@ def _sign_of_life(link: Link, then: Callable[[], None] = lambda: None) -> None:
     then()
 
 
+def _learned(verdict: Verdict) -> int:
+    """How many attempts have learned."""
+    return sum(curve.learned for curve in verdict.curves)
+
+
 def _explanation(verdict: Verdict) -> str:
-    """What was seen in the best attempt, and what most often causes it."""
+    """What was seen in the best attempt that failed, and what most often causes it."""
     goal = verdict.training.goal
-    best = max(verdict.curves, key=lambda curve: max(curve.scores, default=goal.null))
+    failed = [curve for curve in verdict.curves if not curve.learned]
+    best = max(failed, key=lambda curve: max(curve.scores, default=goal.null))
     seen = symptom(best, goal)
     top = max(best.scores, default=goal.null)
     steps = max(best.steps, default=0)
-    tried = f"{len(verdict.curves)} attempts" if len(verdict.curves) > 1 else "one attempt"
+    tried = f"{len(failed)} attempts" if len(failed) > 1 else "one attempt"
+    if len(failed) < len(verdict.curves):
+        tried = f"{len(failed)} of {len(verdict.curves)} attempts"
     text = (
         f"in {tried} the {goal.unit} never came to {goal.score:g}: the best reached {top:.4g} in "
         f"{steps:,} steps; {SEEN[seen]}"
