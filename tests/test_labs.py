@@ -248,6 +248,12 @@ def test_a_run_is_predicted_explained_and_kept(workspace):
     assert kept["seeds"] == [0, 1, 2, 3]
     assert kept["figures"]["at_best"] == pytest.approx(0.0277, abs=5e-5)
 
+    # Whoever runs it again has seen the answer: the first prediction counts.
+    rlgrade("lab", "no-baseline", "--seeds", 2, "--predict", "d", cwd=workspace)
+    kept = json.loads((workspace / ".rlgrade" / "labs" / "no-baseline.json").read_text())
+    assert kept["predicted"] == 0
+    assert kept["seeds"] == [0, 1]
+
 
 def test_pictures_where_matplotlib_is(workspace):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")

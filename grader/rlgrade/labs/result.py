@@ -114,12 +114,16 @@ def explained(lab: Lab, figures: Figures) -> list[str]:
 def keep(result: LabResult, state: Path) -> None:
     """Put a result into the state folder, in the place of the last one of the same lab.
 
+    The first prediction stays: whoever runs a lab again has seen the answer.
+
     Raises:
         NotKept: it cannot be written.
     """
     with Store(state / FOLDER / f"{result.lab}.json", LabResult).change() as kept:
+        predicted = kept.predicted if kept.question == result.question else None
         for name in LabResult.__struct_fields__:
             setattr(kept, name, getattr(result, name))
+        kept.predicted = result.predicted if predicted is None else predicted
 
 
 def kept_results(state: Path) -> list[LabResult]:

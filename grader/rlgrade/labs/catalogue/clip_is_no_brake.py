@@ -43,7 +43,7 @@ LAB = Lab(
         (
             "yes: no ratio can leave 0.8 to 1.2, so an update cannot go too far",
             "yes, but it learns more slowly, because most gradients are clipped to zero",
-            "no: most ratios end far outside the band, entropy falls early and the return stalls",
+            "no: at first most ratios end outside the band; entropy falls, the return stalls",
             "no: the loss turns into NaN within a few updates",
         ),
         2,
