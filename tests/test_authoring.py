@@ -113,7 +113,7 @@ def import_fails(hidden, shown):
         (a_check_that_cannot_fail, "no mistake is caught by `does_nothing`"),
         (break_a_right_one, "right/by_loop.py fails: `differentiates`"),
         (a_mistake_that_is_none, "`adds_up` lets 'mean for sum' through"),
-        (a_mistake_for_another_check, "'mean for sum' names `adds`, which is no check"),
+        (a_mistake_for_another_check, "'mean for sum' names ['adds'], which are no checks"),
         (a_mistake_without_its_text, "occurs 0 times in scale.py; it must occur once"),
         (twin_mistakes, "'a twin' is taken for: each call counts twice or twin"),
         (too_slow, "the budget is 0.001 s"),

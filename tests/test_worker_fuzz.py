@@ -59,6 +59,9 @@ class StubServer:
     def wait_until_ready(self) -> None:
         pass
 
+    def on_wait(self) -> None:
+        pass
+
     def pid_of(self, worker: Worker) -> int:
         return worker.known_pid or 0
 
