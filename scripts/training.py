@@ -95,8 +95,9 @@ def print_right(pool, exercises, runs, seed):
     for (name, check, file), results in sorted(found.items()):
         passed, seconds, steps = map(np.array, zip(*results, strict=True))
         failed = int((~passed).sum())
+        bound = upper_bound(failed, len(passed))
         print(
-            f"{name} {check} {file}: {failed}/{len(passed)} (<{upper_bound(failed, len(passed)):.4f})"
+            f"{name} {check} {file}: {failed}/{len(passed)} (<{bound:.4f})"
             f"  {np.median(seconds):.2f}/{np.quantile(seconds, 0.99):.2f} s"
             f"  {int(np.median(steps)):,}/{int(steps.max()):,}"
         )

@@ -43,7 +43,6 @@ STUB = '''"""Sums."""
 import math
 
 
-
 def total(numbers: list[float], *, scale: float = 2.0) -> float:
     """Sum up.
 

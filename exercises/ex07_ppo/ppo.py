@@ -224,8 +224,6 @@ def train_ppo(
     raise NotImplementedError
 
 
-
-
 class ActorCritic(nn.Module):
     """Two small networks side by side, for your own experiments below."""
 

@@ -45,7 +45,8 @@ def make_stub(source: str, file: str) -> str:
             kept.append(f"{indent}raise NotImplementedError")
         end_of_last = end
     kept += _lines(source)[end_of_last:]
-    return "\n".join(kept).rstrip() + "\n"
+    text = re.sub(r"\n{4,}", "\n\n\n", "\n".join(kept))  # two blank lines where helpers stood
+    return text.rstrip() + "\n"
 
 
 def stub_of(exercise: Exercise) -> bytes:
