@@ -21,7 +21,7 @@ MINIMUM = {"checks": 8, "mistakes": 12, "right": 5, "hints": 3}
 TELLING_LENGTH = 20  # shorter hidden lines, such as `return total`, give nothing away
 PATIENT = Settings(patience=4.0, run_seconds=120.0)  # a busy machine proves nothing
 QUICK = replace(PATIENT, shrink_tries=0, diagnose=False)
-SAMPLE = 4  # of so many mistakes and right files, a run that is not thorough takes one
+SAMPLE = 8  # of so many mistakes and right files, a run that is not thorough takes one
 WRONG = (Outcome.FAIL, Outcome.ERROR, Outcome.TIMEOUT, Outcome.MEMORY)
 
 
@@ -46,7 +46,7 @@ def verify_exercise(
     """Run every proof of `rlgrade dev verify` on one exercise.
 
     A run that is not thorough catches every mistake and passes every right file, too, but it
-    explains only one mistake in four, and trains with one right file in four.
+    explains only one mistake in eight, and trains with one right file in eight.
     """
     proofs = _Proofs(exercise, server, seed, thorough)
     try:
