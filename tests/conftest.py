@@ -1,5 +1,6 @@
 """What the tests share: one warm server, the fixture course, and ways to grade a text."""
 
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,10 @@ from rlgrade.report import CheckResult, Report
 
 HERE = Path(__file__).parent
 Grade = Callable[..., Report]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A job in the background of a shell starts with the signal ignored, and so would its children.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 from pathlib import Path
 
 import pexpect
@@ -43,7 +42,6 @@ class Candidate:
             env=os.environ
             | {"TERM": "dumb", "NO_COLOR": "1", "INPUTRC": "/dev/null"}
             | environment,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.said = ""
 
@@ -58,6 +56,18 @@ class Candidate:
     def answers(self, prompt, line):
         self.sees(prompt)
         self.types(line)
+
+    def interrupts(self, text):
+        """Press Ctrl-C until the text is there.
+
+        Python loses an interrupt that comes between its last look and its wait for a line.
+        """
+        for _ in range(PATIENCE):
+            self.child.sendintr()
+            if self.child.expect_exact([text, pexpect.TIMEOUT], timeout=1) == 0:
+                self.said += self.child.before + text
+                return
+        raise AssertionError(f"no {text!r} after {PATIENCE} interrupts: {self.child.before}")
 
     def has_left(self):
         """The exit code, at the end."""

@@ -202,8 +202,6 @@ def test_ctrl_c_ends_cleanly_and_leaves_no_process(solved):
         ["--course", str(COURSE), "check", "ex01"],
         cwd=str(solved),
         timeout=60,
-        # A job in the background of a shell starts with the signal ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     child.expect("Checking ex01_scale")
     deadline = time.monotonic() + 30

@@ -238,3 +238,21 @@ def test_a_replay_has_what_was_asked_and_not_what_became_of_it(server) -> None:
     case = run_case(link, Property(body), Example({}, ()))
     link.close()
     assert [request["args"][0].tolist() for request, _ in case.calls] == [[0.0, 0.0], [1.0, 1.0]]
+
+
+def test_to_explain_a_failure_takes_no_time_from_the_checks_behind_it(exercise, grade_text):
+    """Wrong and slow: its smallest case takes longer to find than the whole run may take."""
+    body = (
+        "    __import__('time').sleep(0.05 * (factor != 3))\n"
+        "    if len(rewards) > 2 and rewards.sum() > 1:\n        return rewards + factor\n"
+    )
+    right = exercise.solution.read_text()
+    report = grade_text(
+        right.replace("    scaled_rewards =", f"{body}    scaled_rewards ="), run_seconds=3.0
+    )
+    found = outcomes(report)
+    assert found["scales_each"] is Outcome.FAIL
+    assert report.checks[0].counterexample
+    assert found["adds_up"] is Outcome.PASS
+    assert Outcome.TIMEOUT not in found.values()
+    assert report.seconds < 3.0 + 3.0 + 2.0  # explanations have as long as the verdicts, no longer

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import signal
 import sys
 
 import numpy as np
@@ -306,7 +305,7 @@ def test_the_prediction_is_asked_for_before_anything_is_shown(workspace):
 def test_an_interrupt_leaves_nothing_running(workspace):
     child = pexpect.spawn(
         str(RLGRADE), ["lab", "kl-off", "--no-predict"], cwd=workspace, timeout=120,
-        encoding="utf-8", preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        encoding="utf-8",
     )  # fmt: skip
     child.expect("running: ")
     child.sendintr()

@@ -173,8 +173,12 @@ def test_ctrl_d_and_ctrl_c_leave_a_clean_screen_and_the_answers(sits_down, works
     learner = sits_down("quiz", "run", "kinds", "--kinds", "single,claim", "--seed", "3")
     learner.answers("): ", "-")
     learner.sees("Enter for the next: ")
-    (learner.child.sendeof if way == "eof" else learner.child.sendintr)()
-    learner.sees("0 of 1 right at the first try")
+    end = "0 of 1 right at the first try"
+    if way == "interrupt":
+        learner.interrupts(end)
+    else:
+        learner.child.sendeof()
+        learner.sees(end)
     assert learner.has_left() == (0 if way == "eof" else 130)
     assert "Traceback" not in learner.said
     assert len(notebook(workspace)["cards"]) == 1

@@ -33,7 +33,6 @@ class Learner:
             cwd=str(workspace),
             dimensions=(rows, columns),
             env=os.environ | {"TERM": "xterm-256color", "PAGER": "cat"} | environment,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         self.workspace = workspace
         self.raw = b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,12 @@ from rlgrade.outcome import GraderError, Outcome, UsageError
 
 if TYPE_CHECKING:
     from rlgrade.judge.bank import Bank
-    from rlgrade.judge.grading import Settings
     from rlgrade.judge.server import Server
-    from rlgrade.report import CheckResult, Report
 
 LEVEL_SECONDS = 60.0
 UNHASHED = ("hints.md", "walkthrough.md")  # they change nothing that is graded
 MOST_BANKS = 8
 EXPLAINING = 2.0  # times as long as for the verdicts
-EXPLAINED = (Outcome.FAIL, Outcome.ERROR)
 
 
 @dataclass(frozen=True)
@@ -115,39 +112,27 @@ class Judge:
         return Done(job.key, report, broken, round(time.monotonic() - start, 3))
 
     def _report(self, job: Job, on_life: Callable[[], None]) -> dict[str, Any]:
-        """The report: first the verdicts, then explanations in a time of their own.
-
-        To explain a failure takes longer than to find it, on a busy machine much longer; in one go
-        that would leave no time for the checks behind, and cost points.
-        """
-        from rlgrade.judge.grading import Settings
+        from rlgrade.judge.grading import Settings, grade
         from rlgrade.report import as_plain
-
-        seconds, most = self.rules.seconds, self.rules.explained
-        report = self._grade(job, on_life, Settings(run_seconds=seconds, explained=0))
-        failed = [check.check for check in report.checks if check.outcome in EXPLAINED][:most]
-        if not failed or report.problem:
-            return as_plain(report)
-        only = Settings(run_seconds=EXPLAINING * seconds, explained=most, only=frozenset(failed))
-        again = {check.check: check for check in self._grade(job, on_life, only).checks}
-        checks = [_explained(check, again.get(check.check)) for check in report.checks]
-        return as_plain(replace(report, checks=checks))
-
-    def _grade(self, job: Job, on_life: Callable[[], None], settings: Settings) -> Report:
-        from rlgrade.judge.grading import grade
 
         exercise = self.course.find(job.key.exercise)
         bank = self._bank(exercise)
-        return grade(
+        seconds = self.rules.seconds
+        report = grade(
             exercise,
             job.data,
             bank.server,
             job.key.seed,
-            settings=settings,
+            settings=Settings(
+                run_seconds=seconds,
+                explain_seconds=EXPLAINING * seconds,
+                explained=self.rules.explained,
+            ),
             bank=bank,
             on_result=lambda result: on_life(),
             on_point=lambda check, verdict: on_life(),
         )
+        return as_plain(report)
 
     def _bank(self, exercise: Exercise) -> Bank:
         from rlgrade.judge.bank import Bank
@@ -187,13 +172,6 @@ class Judge:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _explained(check: CheckResult, told: CheckResult | None) -> CheckResult:
-    """A verdict with the explanation that was found afterwards, if that ended alike."""
-    if told is None or told.outcome is not check.outcome:
-        return check
-    return replace(told, points=check.points, seconds=check.seconds, examples=check.examples)
 
 
 def course_version(exercise: Exercise) -> str:

@@ -7,7 +7,7 @@ import hashlib
 import importlib.util
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from rlgrade import __version__
@@ -30,12 +30,15 @@ from rlgrade.outcome import GraderError, Outcome, UsageError
 from rlgrade.report import UNWRITTEN, CheckResult, Evidence, Report, harmless
 from rlgrade.trainer.devices import chosen_device
 
+OnPoint = Callable[[Check, Verdict], None]
+
 
 @dataclass(frozen=True)
 class Settings:
     """How much a run may take and how much it should find out."""
 
-    run_seconds: float = 30.0
+    run_seconds: float = 30.0  # for the verdicts of all property checks
+    explain_seconds: float | None = None  # for all explanations; None means as long as the verdicts
     load_seconds: float = 10.0
     patience: float = 1.0  # multiplies the seconds of each check, where the machine is busy
     shrink_tries: int = 400
@@ -79,7 +82,7 @@ def grade(
     settings: Settings | None = None,
     bank: Bank | None = None,
     on_result: Callable[[CheckResult], None] = lambda result: None,
-    on_point: Callable[[Check, Verdict], None] = lambda check, verdict: None,
+    on_point: OnPoint = lambda check, verdict: None,
 ) -> Report:
     """Run every check of `exercise` on the submission whose bytes are `data`.
 
@@ -95,8 +98,7 @@ def grade(
     """
     start = time.monotonic()
     known = bank or Bank(exercise, server)
-    run = _Run(known, parse_source(exercise.file, data), seed, settings or Settings())
-    run.on_point = on_point
+    run = _Run(known, parse_source(exercise.file, data), seed, settings or Settings(), on_point)
     try:
         results = run.all(on_result)
     finally:
@@ -120,7 +122,9 @@ def grade(
 class _Run:
     """The state of one run: the worker, the results so far, and the clock."""
 
-    def __init__(self, bank: Bank, source: Source, seed: int, settings: Settings) -> None:
+    def __init__(
+        self, bank: Bank, source: Source, seed: int, settings: Settings, on_point: OnPoint
+    ) -> None:
         self.bank = bank
         self.exercise = exercise = bank.exercise
         self.server = bank.server
@@ -136,7 +140,8 @@ class _Run:
         self.link: Link | None = None if self.problem else self.open_link()
         self.diagnoser = Diagnoser(everything, bank)
         self.end = float("inf")
-        self.on_point: Callable[[Check, Verdict], None] = lambda check, verdict: None
+        self.explain_left = settings.explain_seconds or settings.run_seconds
+        self.on_point = on_point
         self.explained = 0
         self.sandbox = ""  # nothing ran
 
@@ -260,11 +265,34 @@ class _Run:
             outcome, message, line = self.verdict_on_exception(failure.error)
             return self.result(check, outcome, seconds=seconds, message=message, line=line)
         self.explained += 1
-        if self.explained > self.settings.explained:
+        if self.explained > self.settings.explained or self.explain_left <= 0:
             outcome, message, line = self.verdict(check, failure.error, failure.example)
             return self.result(
                 check, outcome, seconds=seconds, examples=passed + 1, message=message, line=line
             )
+        with self.in_time_of_its_own():
+            return self.explain_fully(check, failure, seconds, passed)
+
+    @contextlib.contextmanager
+    def in_time_of_its_own(self) -> Iterator[None]:
+        """What happens inside takes nothing from the checks that are still to come.
+
+        To explain a failure takes longer than to find it, on a busy machine much longer; it must
+        not cost the points of a right function behind it.
+        """
+        start, end = time.monotonic(), self.end
+        self.end = start + self.explain_left
+        try:
+            yield
+        finally:
+            spent = time.monotonic() - start
+            self.explain_left -= spent
+            self.end = end + spent
+
+    def explain_fully(
+        self, check: Check, failure: Failure, seconds: float, passed: int
+    ) -> CheckResult:
+        """The smallest case, the diagnosis and the replay of a failure."""
         example = self.shrunk(check, failure)
         case, printed = self.last_case(check, example)
         error = failure.error

@@ -6,22 +6,17 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
-from torch.optim.adam import adam
+
+from rlgrade.worker.adam import Moments, adam_step
 
 
 class Adam:
-    """torch's own Adam, called as a function.
+    """Adam that is handed its gradients, with torch's default settings."""
 
-    The first `torch.optim.Adam` of a process imports torch's compiler, which takes a second.
-    """
-
-    def __init__(self, parameters: Iterable[Tensor], learning_rate: float, eps: float = 1e-8):
+    def __init__(self, parameters: Iterable[Tensor], learning_rate: float) -> None:
         self.parameters = list(parameters)
         self.learning_rate = learning_rate
-        self.eps = eps
-        self._first = [torch.zeros_like(p) for p in self.parameters]
-        self._second = [torch.zeros_like(p) for p in self.parameters]
-        self._steps = [torch.tensor(0.0) for _ in self.parameters]
+        self._moments = [Moments(parameter) for parameter in self.parameters]
 
     @torch.no_grad()
     def step(self, gradients: Iterable[Tensor | None], largest_norm: float | None = None) -> None:
@@ -32,22 +27,4 @@ class Adam:
             norm = torch.sqrt(sum((g.square().sum() for g in filled), torch.tensor(0.0)))
             factor = torch.clamp(largest_norm / (norm + 1e-6), max=1.0)
             filled = [g * factor for g in filled]
-        adam(
-            self.parameters,
-            filled,
-            self._first,
-            self._second,
-            [],
-            self._steps,
-            foreach=False,
-            capturable=False,
-            differentiable=False,
-            fused=False,
-            amsgrad=False,
-            beta1=0.9,
-            beta2=0.999,
-            lr=self.learning_rate,
-            weight_decay=0.0,
-            eps=self.eps,
-            maximize=False,
-        )
+        adam_step(self.parameters, filled, self._moments, self.learning_rate)

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.adam import adam as _adam
 
 from rlgrade.trainer.transformer import Size, Transformer
+from rlgrade.worker.adam import Moments, adam_step
 from rlgrade.worker.values import with_gaps
 
 
@@ -231,14 +231,11 @@ class NotingDescent(GradientDescent):
 
 
 class AdaptiveMoments(GradientDescent):
-    """What torch.optim.Adam does, by torch's own function, without the compiler's import."""
+    """What torch.optim.Adam does, without the compiler that its first use imports."""
 
     def __init__(self, module: nn.Module, learning_rate: float) -> None:
         super().__init__(module, learning_rate)
-        held = [p for group in self.param_groups for p in group["params"]]
-        self._first = {p: torch.zeros_like(p) for p in held}
-        self._second = {p: torch.zeros_like(p) for p in held}
-        self._steps = {p: torch.tensor(0.0) for p in held}
+        self._moments = {p: Moments(p) for group in self.param_groups for p in group["params"]}
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -249,25 +246,8 @@ class AdaptiveMoments(GradientDescent):
                 loss = closure()
         for group in self.param_groups:
             moved = [p for p in group["params"] if p.grad is not None]
-            _adam(
-                moved,
-                [p.grad for p in moved],
-                [self._first[p] for p in moved],
-                [self._second[p] for p in moved],
-                [],
-                [self._steps[p] for p in moved],
-                foreach=False,
-                capturable=False,
-                differentiable=False,
-                fused=False,
-                amsgrad=False,
-                beta1=0.9,
-                beta2=0.999,
-                lr=group["lr"],
-                weight_decay=0.0,
-                eps=1e-8,
-                maximize=False,
-            )
+            gradients = [p.grad for p in moved]
+            adam_step(moved, gradients, [self._moments[p] for p in moved], group["lr"])
         return loss
 
 
