@@ -7,9 +7,10 @@ from quiz_course import Candidate, make_course, make_workspace
 from test_cli import rlgrade
 
 from rlgrade.courses import find_course
+from rlgrade.quiz import schema
 from rlgrade.quiz.bank import Bank, find_bank
 from rlgrade.quiz.interview.conduct import Asked, Clock, FollowedUp, next_follow_up
-from rlgrade.quiz.interview.plan import STAGES, make_plan
+from rlgrade.quiz.interview.plan import LEVELS, STAGES, make_plan, stage_of
 from rlgrade.quiz.interview.report import lost, points_by_dimension
 from rlgrade.quiz.schedule import Answered
 
@@ -154,6 +155,20 @@ def test_a_plan_keeps_the_time_the_level_and_the_order(real, minutes, level):
         for question in plan.questions:
             assert levels.index(question.entry.item.level) <= levels.index(level)
     assert len({tuple(q.entry.item.id for q in plan.questions) for plan in plans}) >= 4
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_each_level_has_a_question_in_each_stage(real, level):
+    plan = make_plan(real, None, level, 90, 0)
+    assert plan.without == ()
+    assert {question.stage for question in plan.questions} == set(STAGES)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_each_level_has_open_questions_of_its_own_on_design(real, level):
+    """A candidate who is screened is not asked to design a cluster, nor is nothing asked."""
+    items = [entry.item for entry in real.entries() if stage_of(entry.item) == "design"]
+    assert sum(item.level == level and isinstance(item, schema.Open) for item in items) >= 2
 
 
 def test_half_an_hour_for_a_senior_has_every_stage_with_open_questions(real):
