@@ -1,6 +1,6 @@
 """Grade every right implementation, and every mistake, many times with fresh seeds.
 
-    scripts/soak --runs 200 [--mistakes 20] [--jobs 2] [EXERCISE ...]
+    scripts/soak --runs 200 [--mistakes 20] [--jobs 2] [--properties] [EXERCISE ...]
 
 A right implementation that fails once is a false fail; a mistake that its check lets through is a
 miss. Both must be 0. With none in n runs, the chance of one is below 3/n with 95 % confidence.
@@ -14,22 +14,24 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from rlgrade.courses import find_course
-from rlgrade.judge.grading import Settings, grade
+from rlgrade.judge.grading import Settings, grade, load_checks
 from rlgrade.judge.server import Server
 
 # Patient: a verdict that only says that the machine was busy says nothing about a check.
 QUIET = {"shrink_tries": 0, "diagnose": False, "patience": 20.0, "run_seconds": 600.0}
 
 
-def grade_right(job: tuple[str, str, int, int]) -> tuple[str, int, list[str]]:
+def grade_right(job: tuple[str, str, int, int, bool]) -> tuple[str, int, list[str]]:
     """Grade one file `runs` times; the exercise, the runs, and what failed."""
-    name, path, runs, seed = job
+    name, path, runs, seed, train = job
     exercise = find_course().find(name)
     data = Path(path).read_bytes()
+    checks = frozenset(c.name for c in load_checks(exercise) if train or c.training is None)
+    settings = Settings(only=checks, **QUIET)
     failures = []
     with Server() as server:
         for k in range(runs):
-            report = grade(exercise, data, server, seed + k, settings=Settings(**QUIET))
+            report = grade(exercise, data, server, seed + k, settings=settings)
             failures += [
                 f"{name} {Path(path).name} seed {seed + k}: {check.check}: {check.message}"
                 for check in report.checks
@@ -59,14 +61,16 @@ def main() -> None:
     parser.add_argument("exercises", nargs="*")
     parser.add_argument("--runs", type=int, default=200, help="of each right file")
     parser.add_argument("--mistakes", type=int, default=0, help="runs of each mistake")
+    parser.add_argument("--properties", action="store_true", help="leave training checks out")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     course = find_course()
     exercises = [course.find(name) for name in arguments.exercises] or course.exercises
     seed = secrets.randbits(31)
     chunk = max(1, min(arguments.runs, 25))
+    train = not arguments.properties
     right = [
-        (exercise.id, str(path), min(chunk, arguments.runs - done), seed + done)
+        (exercise.id, str(path), min(chunk, arguments.runs - done), seed + done, train)
         for exercise in exercises
         for path in [exercise.solution, *exercise.right]
         for done in range(0, arguments.runs, chunk)

@@ -1,16 +1,18 @@
 """How often, and how fast, training checks let right code pass and stop wrong code.
 
-    scripts/training right --runs 100 [EXERCISE ...]     each right file, single attempts
-    scripts/training wrong --runs 3 [EXERCISE ...]       each known mistake, single attempts
+    scripts/training right --runs 100 [EXERCISE ...]   each right file, single attempts
+    scripts/training wrong --runs 3 [EXERCISE ...]     each known mistake, single attempts
+    scripts/training band --runs 40 [EXERCISE ...]     writes bands.json, from all right files
 
 A check makes up to three attempts from independent seeds, so a share p of attempts that fail makes
 a share p^3 of checks that fail. `right` prints the count of failed attempts with its upper
 95 % bound (Clopper-Pearson), and medians; `wrong` prints which mistakes training sees, which the
-property checks see, and which both.
+property checks see, and which both. `band` writes where the curves of right code lie, which a
+learner sees beside the own curve.
 """
 
 import argparse
-import math
+import json
 import os
 import secrets
 from collections import defaultdict
@@ -18,11 +20,13 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from scipy.stats import beta
 
 from rlgrade.courses import find_course
 from rlgrade.judge.grading import Settings, grade, load_checks
 from rlgrade.judge.server import Server
 
+BAND_POINTS = 49
 ONE_ATTEMPT = {"attempts": 1, "diagnose": False, "shrink_tries": 0, "patience": 5.0}
 
 
@@ -42,6 +46,59 @@ def attempts_of(job):
                 if not passed:
                     print(f"{name} {Path(path).name} seed {seed}: {check.message}", flush=True)
     return name, Path(path).name, found
+
+
+def curves_of(job):
+    """Single attempts of one file that learned: (check, steps, scores)."""
+    name, path, seeds = job
+    exercise = find_course().find(name)
+    data = Path(path).read_bytes()
+    settings = Settings(only=training_names(exercise), run_seconds=600.0, **ONE_ATTEMPT)
+    found = []
+    with Server() as server:
+        for seed in seeds:
+            for check in grade(exercise, data, server, seed, settings=settings).checks:
+                (attempt,) = check.training["attempts"]
+                if attempt["learned"]:
+                    found.append((check.check, attempt["steps"], attempt["scores"]))
+    return found
+
+
+def band_of(curves):
+    """Where nine of ten curves lie; a curve that has reached the goal stays where it ended."""
+    arrivals = [steps[-1] for steps, _ in curves]
+    grid = np.linspace(0, np.quantile(arrivals, 0.95), BAND_POINTS)
+    scores = np.array([np.interp(grid, steps, values) for steps, values in curves])
+    low, middle, high = np.quantile(scores, [0.05, 0.5, 0.95], axis=0).round(4).tolist()
+    arrives = np.quantile(arrivals, [0.05, 0.95], method="nearest").astype(int).tolist()
+    return {
+        "runs": len(curves),
+        "steps": grid.astype(int).tolist(),
+        "low": low,
+        "middle": middle,
+        "high": high,
+        "arrives": arrives,
+    }
+
+
+def write_bands(pool, exercises, runs, seed):
+    for exercise in exercises:
+        files = [exercise.solution, *exercise.right]
+        per_file = -(-runs // len(files))
+        jobs = [
+            (exercise.id, str(path), range(seed + number, seed + number + per_file * 100, 100))
+            for number, path in enumerate(files)
+        ]
+        curves = defaultdict(list)
+        for found in pool.map(curves_of, jobs):
+            for check, steps, scores in found:
+                curves[check].append((steps, scores))
+        bands = {check: band_of(found) for check, found in sorted(curves.items())}
+        text = ",\n".join(
+            f"{json.dumps(check)}: {json.dumps(band)}" for check, band in bands.items()
+        )
+        (exercise.hidden / "bands.json").write_text(f"{{\n{text}\n}}\n")
+        print(exercise.id, {check: band["arrives"] for check, band in bands.items()}, flush=True)
 
 
 def sight_of(job):
@@ -70,14 +127,7 @@ def training_names(exercise):
 
 def upper_bound(failed, runs):
     """The largest share of failures that so few in so many runs leaves possible, at 95 %."""
-    low, high = 0.0, 1.0
-    while high - low > 1e-9:
-        share = (low + high) / 2
-        chance = sum(
-            math.comb(runs, k) * share**k * (1 - share) ** (runs - k) for k in range(failed + 1)
-        )
-        low, high = (share, high) if chance > 0.05 else (low, share)
-    return high
+    return float(beta.ppf(0.95, failed + 1, runs - failed)) if failed < runs else 1.0
 
 
 def print_right(pool, exercises, runs, seed):
@@ -118,20 +168,22 @@ def print_wrong(pool, exercises, runs, seed):
         print(f"{name}: {every} mistakes, training {trained}, properties {properties}, {either}")
 
 
+RUN = {"right": print_right, "wrong": print_wrong, "band": write_bands}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("which", choices=("right", "wrong"))
+    parser.add_argument("which", choices=RUN)
     parser.add_argument("exercises", nargs="*")
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    arguments = parser.parse_args()
+    arguments = parser.parse_intermixed_args()
     course = find_course()
     chosen = [course.find(name) for name in arguments.exercises] or course.exercises
     exercises = [exercise for exercise in chosen if training_names(exercise)]
     seed = secrets.randbits(30)
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        run = print_right if arguments.which == "right" else print_wrong
-        run(pool, exercises, arguments.runs, seed)
+        RUN[arguments.which](pool, exercises, arguments.runs, seed)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -125,6 +126,18 @@ class Exercise:
     def right(self) -> list[Path]:
         """Other correct implementations."""
         return sorted((self.hidden / "right").glob("*.py"))
+
+    @cached_property
+    def bands(self) -> dict[str, dict[str, Any]]:
+        """By training check, where curves of right code lie: what `scripts/training band` wrote."""
+        path = self.hidden / "bands.json"
+        if not path.is_file():
+            return {}
+        try:
+            bands: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise CourseError(f"{path}: {error}") from None
+        return bands
 
     def mistaken_source(self, mistake: Mistake) -> str:
         """The solution with this mistake in it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +11,7 @@ from rich.text import Text
 from rlgrade.outcome import Outcome
 from rlgrade.plain import fitted, shows_unicode
 from rlgrade.report import CheckResult, Report, is_unwritten
-from rlgrade.sparkline import sparkline
+from rlgrade.sparkline import sparkline, stretches
 
 SIGNS = {
     Outcome.PASS: ("✓", "[ok]", "green"),
@@ -38,6 +39,7 @@ class Printer:
         self.unwritten: list[str] = []  # what was said of functions that are still as in the stub
         self.showing = False  # a line of progress that the next one replaces
         self.running: tuple[str, dict[str, Any]] | None = None  # the training check under way
+        self.pace: tuple[int, float, int] | None = None  # an attempt, and when it was at which step
         self.ascii = not shows_unicode(console.encoding)
 
     def say(self, text: str) -> None:
@@ -81,11 +83,24 @@ class Printer:
         if self.console.is_terminal:
             begun = bool(training["attempts"])
             line = curve_line(training, ascii_only=self.ascii) if begun else "..."
-            text = f"  {line}  {promise}"
+            text = f"  {line}{self._time_left(training)}  {promise}"
             self._clear()
             self.console.file.write(text[: self.console.width - 1])
             self.console.file.flush()
             self.showing = True
+
+    def _time_left(self, training: dict[str, Any]) -> str:
+        """How long the attempt may still take, at its pace; it ends sooner where it learns."""
+        number = len(training["attempts"])
+        steps = training["attempts"][-1]["steps"] if number else []
+        if self.pace is None or self.pace[0] != number:
+            self.pace = (number, time.monotonic(), steps[-1] if steps else 0)
+        _, since, first = self.pace
+        done = steps[-1] - first if steps else 0
+        if done <= 0:
+            return ""
+        left = (time.monotonic() - since) / done * max(0, training["budget"] - steps[-1])
+        return f"  at most {left:.0f} s"
 
     def interrupted(self) -> None:
         """What is known of a training check in the middle of which the run was broken off."""
@@ -101,10 +116,13 @@ class Printer:
             self.showing = False
 
     def _curve(self, training: dict[str, Any]) -> None:
-        self.running = None
+        self.running = self.pace = None
         if any(attempt["steps"] for attempt in training["attempts"]):
-            line = curve_line(training, ascii_only=self.ascii)
-            self.print(Text(f"  {line}", style="dim"), hang=2)
+            lines = [curve_line(training, ascii_only=self.ascii)]
+            if training.get("band"):
+                lines.append(band_line(training, ascii_only=self.ascii))
+            for line in lines:
+                self.print(Text(f"  {line}", style="dim"), hang=2)
 
     def _explain(self, result: CheckResult, replay: str) -> None:
         if self.blind:
@@ -171,7 +189,7 @@ def curve_line(training: dict[str, Any], *, ascii_only: bool = False) -> str:
     """The curve of the last attempt against its goal, in about sixty signs."""
     number, attempt = len(training["attempts"]), training["attempts"][-1]
     scores = [float("nan") if score is None else score for score in attempt["scores"]]
-    signs = sparkline(scores, training["null"], training["goal"], ascii_only=ascii_only)
+    signs = _signs(training, attempt["steps"], scores, ascii_only)
     score = f"{scores[-1]:.4g}" if scores else "-"
     steps = f"{attempt['steps'][-1]:,}" if scores else "0"
     again = f"  attempt {number}" if number > 1 else ""
@@ -180,6 +198,25 @@ def curve_line(training: dict[str, Any], *, ascii_only: bool = False) -> str:
         f"{signs} {score} of {training['goal']:.4g} {training['unit']}  "
         f"{steps} of {training['budget']:,} steps{again}{device}"
     )
+
+
+def band_line(training: dict[str, Any], *, ascii_only: bool = False) -> str:
+    """What right code does in the stretches of the line above, and when it reaches the goal."""
+    band = training["band"]
+    signs = _signs(training, band["steps"], band["middle"], ascii_only)
+    first, last = band["arrives"]
+    return f"{signs} right code, median of {band['runs']}; 9 in 10 arrive at {first:,} to {last:,}"
+
+
+def _signs(
+    training: dict[str, Any], steps: list[int], scores: list[float], ascii_only: bool
+) -> str:
+    """A sparkline in which a sign is the same stretch of steps for the attempt and for the band."""
+    band = training.get("band")
+    if band and steps:
+        end = max(training["attempts"][-1]["steps"][-1], band["steps"][-1])
+        scores = stretches(steps, scores, end)
+    return sparkline(scores, training["null"], training["goal"], ascii_only=ascii_only)
 
 
 def _blind_reason(result: CheckResult) -> str:

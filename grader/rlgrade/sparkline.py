@@ -34,6 +34,25 @@ def sparkline(
     return "".join(_sign((mean - low) / (high - low), signs) for mean in means)
 
 
+def stretches(
+    steps: Sequence[int], scores: Sequence[float], end: int, *, width: int = WIDTH
+) -> list[float]:
+    """The mean score in each stretch of `end / width` steps, as far as the curve goes.
+
+    A stretch without a point repeats the one before. Curves of one `end` can stand one under
+    another.
+    """
+    found: list[float] = []
+    numbers = [min(width - 1, int(step / end * width)) for step in steps]
+    for number in range(numbers[-1] + 1):
+        inside = [score for at, score in zip(numbers, scores, strict=True) if at == number]
+        if inside:
+            found.append(sum(inside) / len(inside))
+        else:
+            found.append(found[-1] if found else scores[0])
+    return found
+
+
 def _sign(share: float, signs: str) -> str:
     if share != share:  # not a number
         return "?"

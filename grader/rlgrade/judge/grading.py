@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import sys
@@ -136,6 +137,8 @@ class _Run:
         self.total_weight = sum(check.weight for check in everything)
         self.checks = [c for c in everything if not settings.only or c.name in settings.only]
         self.model = parse_source(exercise.file, exercise.solution.read_bytes())
+        if settings.device != "auto" and any(c.training and c.training.on_gpu for c in self.checks):
+            _ = self.device  # one that is not there is refused before anything runs
         self.outcomes: dict[str, Outcome] = {}
         self.link: Link | None = None if self.problem else self.open_link()
         self.diagnoser = Diagnoser(everything, bank)
@@ -144,6 +147,11 @@ class _Run:
         self.on_point = on_point
         self.explained = 0
         self.sandbox = ""  # nothing ran
+
+    @functools.cached_property
+    def device(self) -> str:
+        """Where networks of checks that are worth a GPU live; torch is loaded to find it."""
+        return chosen_device(self.settings.device)
 
     def open_link(self) -> Link:
         seconds = self.settings.load_seconds
@@ -224,7 +232,7 @@ class _Run:
                 seed=self.seed,
                 attempts=self.settings.attempts or training.attempts,
                 seconds=min(self.seconds_of(check), self.end - start),
-                device=chosen_device(self.settings.device) if training.on_gpu else "cpu",
+                device=self.device if training.on_gpu else "cpu",
                 on_point=lambda verdict: self.on_point(check, verdict),
             )
             outcome, message = verdict.outcome, verdict.message
@@ -241,7 +249,7 @@ class _Run:
             examples=len(verdict.curves),
             message=message,
             line=line,
-            training=verdict.as_plain(),
+            training=verdict.as_plain() | {"band": self.exercise.bands.get(check.name)},
         )
 
     def ready_link(self, check: Check) -> Link:

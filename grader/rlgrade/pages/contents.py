@@ -35,6 +35,15 @@ class Attempt(msgspec.Struct):
     learned: bool
 
 
+class Band(msgspec.Struct):
+    """Where nine of ten curves of right code lie."""
+
+    steps: list[int]
+    low: list[float]
+    middle: list[float]
+    high: list[float]
+
+
 class Training(msgspec.Struct):
     """What a training check saw."""
 
@@ -42,6 +51,7 @@ class Training(msgspec.Struct):
     null: float
     unit: str
     attempts: list[Attempt]
+    band: Band | None = None
 
 
 class CheckShown(msgspec.Struct):

@@ -37,13 +37,19 @@ def chart_svg(chart: Chart, levels: Sequence[tuple[str, float]] = ()) -> Markup:
 
 
 def training_chart(training: Training) -> Chart:
-    """The attempts of a training check as curves without a band."""
+    """The attempts of a training check, and after them right code with its band."""
     curves = []
     for number, attempt in enumerate(training.attempts, 1):
         xs: Numbers = [float(step) for step in attempt.steps]
         ys: Numbers = list(attempt.scores)
         if xs:
             curves.append(Curve(f"attempt {number}", xs, ys, [None] * len(xs), [None] * len(xs)))
+    if curves and training.band:
+        band = training.band
+        sides: list[Numbers] = [
+            [float(value) for value in side] for side in (band.middle, band.low, band.high)
+        ]
+        curves.append(Curve("right code", [float(step) for step in band.steps], *sides))
     return Chart("Learning curve", "steps", training.unit, False, None, curves)
 
 
