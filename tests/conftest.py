@@ -1,5 +1,6 @@
 """What the tests share: one warm server, the fixture course, and ways to grade a text."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from rlgrade.report import CheckResult, Report
 HERE = Path(__file__).parent
 Grade = Callable[..., Report]
 
+for size in ("COLUMNS", "LINES"):  # pytest-xdist sets them; a terminal of a test has its own
+    os.environ.pop(size, None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A job in the background of a shell starts with the signal ignored, and so would its children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
