@@ -1,13 +1,12 @@
 """How often, and how fast, training checks let right code pass and stop wrong code.
 
-    scripts/training right --runs 100 [EXERCISE ...]   each right file, single attempts
-    scripts/training wrong --runs 3 [EXERCISE ...]     each known mistake, single attempts
-    scripts/training band --runs 40 [EXERCISE ...]     writes bands.json, from all right files
+    scripts/training right --runs 100 [--bands] [EXERCISE ...]  each right file, single attempts
+    scripts/training wrong --runs 3 [EXERCISE ...]              each known mistake, single attempts
 
 A check makes up to three attempts from independent seeds, so a share p of attempts that fail makes
 a share p^3 of checks that fail. `right` prints the count of failed attempts with its upper
 95 % bound (Clopper-Pearson), and medians; `wrong` prints which mistakes training sees, which the
-property checks see, and which both. `band` writes where the curves of right code lie, which a
+property checks see, and which both. `--bands` writes where the curves of right code lie, which a
 learner sees beside the own curve.
 """
 
@@ -31,7 +30,7 @@ ONE_ATTEMPT = {"attempts": 1, "diagnose": False, "shrink_tries": 0, "patience": 
 
 
 def attempts_of(job):
-    """Single attempts of one file at every training check: (check, learned, seconds, steps)."""
+    """Single attempts of one file at every training check: (check, learned, seconds, curve)."""
     name, path, seeds = job
     exercise = find_course().find(name)
     data = Path(path).read_bytes()
@@ -40,28 +39,12 @@ def attempts_of(job):
     with Server() as server:
         for seed in seeds:
             for check in grade(exercise, data, server, seed, settings=settings).checks:
-                steps = [a["steps"][-1] for a in check.training["attempts"] if a["steps"]]
                 passed = check.outcome.value == "pass"
-                found.append((check.check, passed, check.seconds, max(steps, default=0)))
+                (curve,) = check.training["attempts"]
+                found.append((check.check, passed, check.seconds, curve))
                 if not passed:
                     print(f"{name} {Path(path).name} seed {seed}: {check.message}", flush=True)
     return name, Path(path).name, found
-
-
-def curves_of(job):
-    """Single attempts of one file that learned: (check, steps, scores)."""
-    name, path, seeds = job
-    exercise = find_course().find(name)
-    data = Path(path).read_bytes()
-    settings = Settings(only=training_names(exercise), run_seconds=600.0, **ONE_ATTEMPT)
-    found = []
-    with Server() as server:
-        for seed in seeds:
-            for check in grade(exercise, data, server, seed, settings=settings).checks:
-                (attempt,) = check.training["attempts"]
-                if attempt["learned"]:
-                    found.append((check.check, attempt["steps"], attempt["scores"]))
-    return found
 
 
 def band_of(curves):
@@ -81,24 +64,16 @@ def band_of(curves):
     }
 
 
-def write_bands(pool, exercises, runs, seed):
-    for exercise in exercises:
-        files = [exercise.solution, *exercise.right]
-        per_file = -(-runs // len(files))
-        jobs = [
-            (exercise.id, str(path), range(seed + number, seed + number + per_file * 100, 100))
-            for number, path in enumerate(files)
-        ]
-        curves = defaultdict(list)
-        for found in pool.map(curves_of, jobs):
-            for check, steps, scores in found:
-                curves[check].append((steps, scores))
-        bands = {check: band_of(found) for check, found in sorted(curves.items())}
+def write_bands(curves):
+    """Write bands.json of each exercise; `curves` are by exercise and check."""
+    bands = defaultdict(dict)
+    for (name, check), found in sorted(curves.items()):
+        bands[name][check] = band_of(found)
+    for name, checks in bands.items():
         text = ",\n".join(
-            f"{json.dumps(check)}: {json.dumps(band)}" for check, band in bands.items()
+            f"{json.dumps(check)}: {json.dumps(band)}" for check, band in checks.items()
         )
-        (exercise.hidden / "bands.json").write_text(f"{{\n{text}\n}}\n")
-        print(exercise.id, {check: band["arrives"] for check, band in bands.items()}, flush=True)
+        (find_course().find(name).hidden / "bands.json").write_text(f"{{\n{text}\n}}\n")
 
 
 def sight_of(job):
@@ -130,18 +105,25 @@ def upper_bound(failed, runs):
     return float(beta.ppf(0.95, failed + 1, runs - failed)) if failed < runs else 1.0
 
 
-def print_right(pool, exercises, runs, seed):
+def print_right(pool, exercises, runs, seed, bands=False):
     jobs = []
     for exercise in exercises:
         for path in [exercise.solution, *exercise.right]:
             for first in range(0, runs, 25):
                 seeds = range(seed + first, seed + min(first + 25, runs))
                 jobs.append((exercise.id, str(path), seeds))
-    found = defaultdict(list)
+    found, curves = defaultdict(list), defaultdict(list)
     for name, file, results in pool.map(attempts_of, jobs):
-        for check, *result in results:
-            found[name, check, file].append(result)
+        for check, passed, seconds, curve in results:
+            found[name, check, file].append((passed, seconds, max(curve["steps"], default=0)))
+            if passed:
+                curves[name, check].append((curve["steps"], curve["scores"]))
+        print(f"  {name} {file}: {len(results)} attempts", flush=True)
+    if bands:
+        write_bands(curves)
     print("exercise, check, file: failed/attempts (bound), seconds median/p99, steps median/max")
+    for (name, check, _), results in list(found.items()):
+        found[name, check, "all"] += results
     for (name, check, file), results in sorted(found.items()):
         passed, seconds, steps = map(np.array, zip(*results, strict=True))
         failed = int((~passed).sum())
@@ -168,14 +150,12 @@ def print_wrong(pool, exercises, runs, seed):
         print(f"{name}: {every} mistakes, training {trained}, properties {properties}, {either}")
 
 
-RUN = {"right": print_right, "wrong": print_wrong, "band": write_bands}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("which", choices=RUN)
+    parser.add_argument("which", choices=("right", "wrong"))
     parser.add_argument("exercises", nargs="*")
     parser.add_argument("--runs", type=int, default=100)
+    parser.add_argument("--bands", action="store_true", help="write bands.json of each exercise")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     arguments = parser.parse_intermixed_args()
     course = find_course()
@@ -183,7 +163,10 @@ def main() -> None:
     exercises = [exercise for exercise in chosen if training_names(exercise)]
     seed = secrets.randbits(30)
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        RUN[arguments.which](pool, exercises, arguments.runs, seed)
+        if arguments.which == "right":
+            print_right(pool, exercises, arguments.runs, seed, arguments.bands)
+        else:
+            print_wrong(pool, exercises, arguments.runs, seed)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ class Exercise:
 
     @cached_property
     def bands(self) -> dict[str, dict[str, Any]]:
-        """By training check, where curves of right code lie: what `scripts/training band` wrote."""
+        """By training check, where curves of right code lie, as `scripts/training` wrote it."""
         path = self.hidden / "bands.json"
         if not path.is_file():
             return {}
