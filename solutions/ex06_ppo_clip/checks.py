@@ -821,6 +821,62 @@ def shuffles(submission, first_seed):
     expect(met > 50, f"neighbours met {met} times in 40 epochs; by chance it is about 120")
 
 
+@check("deals in every order alike, which is more than shuffling", needs="shuffles")
+@given(seed=integers(0, 10**6), examples=1)
+def every_order_is_as_likely(submission, seed):
+    count, epochs = 4096, 3
+    generator = submission.tools.attribute(Generator(seed), "manual_seed")(seed)
+    drifts, cycles = np.zeros(4), 0
+    for _ in range(epochs):
+        order = np.concatenate(epoch(submission, count, 1024, generator))
+        expect_equal("all indices, sorted", np.sort(order), np.arange(count))
+        drifts += drifts_of_swaps(order)
+        cycles += cycles_of(order)
+    # each drift is 0, give or take 1; three runs of careless swaps come to 13
+    expect(
+        float(np.abs(drifts).max()) / np.sqrt(epochs) < 6.5,
+        "some orders come more often than others: an index lands near certain places too often",
+    )
+    # 27 cycles, give or take 4.7; fewer than 6 once in 10^9
+    expect(
+        cycles > 5,
+        f"{epochs} orders of {count} indices have {cycles} cycles; by chance they have about 27",
+    )
+
+
+def drifts_of_swaps(order: Array) -> Array:
+    """How much an order looks like careless swaps, in standard deviations.
+
+    Who swaps each index in turn with any other, not with one of those that are left, gets some
+    orders more often than others. The four numbers are for swaps upwards and downwards, of the
+    order and of its inverse.
+    """
+    cells = 64
+    spread = np.eye(cells)  # where an index is that began at each place, in cells
+    for k in range(cells):
+        spread = spread * (1 - 1 / cells) + spread[:, [k]] / cells
+        spread[:, k] = 1 / cells
+    bias = spread - 1 / cells
+    begin = np.arange(len(order)) * cells // len(order)
+    end = order * cells // len(order)
+    deviation = np.sqrt(np.square(bias).mean() * len(order))
+    pairs = [(begin, end), (end, begin), (~begin, ~end), (~end, ~begin)]
+    return np.array([bias[pair].sum() for pair in pairs]) / deviation
+
+
+def cycles_of(order: Array) -> int:
+    """Into how many cycles a permutation falls."""
+    left = set(order.tolist())
+    count = 0
+    while left:
+        count += 1
+        at = next(iter(left))
+        while at in left:
+            left.remove(at)
+            at = int(order[at])
+    return count
+
+
 @check("gives each epoch another order, and the same epochs for the same seed")
 @given(seed=integers(0, 10**6), examples=6)
 def shuffles_anew(submission, seed):
