@@ -401,6 +401,20 @@ def rollout_carries_no_gradient(submission, script):
     expect(not answer.carries_gradient, "no tensor of the rollout should carry gradient")
 
 
+@check("collect_rollout leaves the observations that it is given as they were")
+@given(script=scripts(), examples=4, lends=True)
+def observations_stay(submission, script):
+    given_to_it = script.shown[:, 0]
+    args, _ = submission.collect_rollout.arguments_after(
+        submission.lend_environments(Scripted(script)),
+        policy_of(submission, script),
+        given_to_it,
+        steps=script.steps,
+        generator=Generator(script.seed),
+    )
+    expect_equal("the caller's observations", args[2], given_to_it)
+
+
 @check("collect_rollout refuses fewer than one step with a ValueError that names `steps`")
 @given(script=scripts(), steps=one_of(0, -1), examples=4, lends=True)
 def refuses_no_steps(submission, script, steps):
@@ -638,7 +652,7 @@ def three_terms(submission, batch):
     expect_true_loss(submission, batch)
 
 
-@check("ppo_loss is finite, value and gradient, for logits of plus or minus 200")
+@check("ppo_loss is right, value and gradient, for logits of plus or minus 200")
 @given(batch=minibatches(value_coefficients=(0.5,), entropy_coefficients=(0.1,)), examples=15)
 def survives_large_logits(submission, batch):
     logits = batch.logits * np.float32(100)
@@ -653,6 +667,21 @@ def batch_gets_no_gradient(submission, batch):
     expect(answer.gradients["logits"] is not None, "gradient should reach the logits", "logits")
     expect(answer.gradients["values"] is not None, "gradient should reach the values", "values")
     expect_no_gradient("batch", answer.gradients["batch"])
+
+
+@check("advantages_and_targets and ppo_loss leave the tensors that they are given as they were")
+@given(rollout=rollouts(batch=(1, 3)), batch=minibatches(value_coefficients=(0.5,)), examples=6)
+def tensors_stay(submission, rollout, batch):
+    args, _ = submission.advantages_and_targets.arguments_after(
+        vars(rollout), discount=DISCOUNT, lam=LAM
+    )
+    for name in OF_ADVANTAGES:
+        expect_equal(f"rollout[{name!r}]", args[0].get(name), getattr(rollout, name))
+    _, after = batch.call(submission.ppo_loss.arguments_after)
+    for name in ("logits", "values"):
+        expect_equal(name, after[name], getattr(batch, name))
+    for name in OF_LOSS:
+        expect_equal(f"batch[{name!r}]", after["batch"].get(name), getattr(batch, name))
 
 
 @check("ppo_loss refuses another shape than [N] with a ValueError that names the argument")
@@ -932,6 +961,32 @@ def clips_the_joint_norm(submission, update, share):
     policy, value = clipped_to(options["largest_norm"], truth.logits, truth.values)
     expect_close("the gradient of the policy weights", result.policy[0], policy, rtol=1e-3)
     expect_close("the gradient of the value weights", result.value[0], value, rtol=1e-3)
+
+
+@check(
+    "ppo_update clips all parameters together where the optimizer has them in several groups, too",
+    needs="clips_the_joint_norm",
+)
+@given(update=updates((2, 3), (3, 2)), share=one_of(0.5, 0.1), examples=3)
+def clips_across_groups(submission, update, share):
+    network = submission.tools.policy_and_value(update.count, update.policy.shape[1], 2)
+    before = submission.tools.parameters(network)
+
+    def gradients(largest_norm: float) -> dict[str, Array]:
+        submission.tools.set_parameters(network, before)
+        optimizer = submission.tools.sgd(network.get("policy"), 1.0)
+        optimizer.add_param_group({"params": network.get("value").parameters()})
+        options = OPTIONS | {"epochs": 1, "minibatches": 1, "largest_norm": largest_norm}
+        generator = Generator(update.seed)
+        submission.ppo_update(network, optimizer, update.rollout, generator=generator, **options)
+        after = submission.tools.parameters(network)
+        return {name: before[name].astype(float) - after[name] for name in before}
+
+    whole = gradients(UNCLIPPED)
+    largest = share * float(np.sqrt(sum((gradient**2).sum() for gradient in whole.values())))
+    yours = gradients(largest)
+    for name, wanted in zip(whole, clipped_to(largest, *whole.values()), strict=True):
+        expect_close(f"the gradient of {name}", yours[name], wanted, rtol=1e-3)
 
 
 @check(

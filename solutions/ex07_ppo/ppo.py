@@ -27,7 +27,7 @@ def collect_rollout(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """What happened in B environments for T steps under the policy, sampled.
 
-    `envs.step(actions)` takes a numpy array [B] of whole numbers and returns numpy arrays
+    `envs.step(actions)` takes a numpy array [B] of whole numbers and returns new numpy arrays
     (observations [B, O], rewards [B], terminated [B], truncated [B], infos) of any float dtype. An
     environment is reset in the very step that ends its episode, so the observation that comes back
     there is already the first of the next episode. The last one of the ended episode is in `infos`:
@@ -41,8 +41,8 @@ def collect_rollout(
         policy: maps observations [..., O] to logits [..., A] and values [...].
         observations: [B, O] float32, what the environments show now.
         steps: T, at least 1.
-        generator: where all randomness comes from; actions are drawn from the policy's
-            probabilities.
+        generator: where all randomness comes from; another source may be seeded by a draw from it.
+            Actions are drawn from the policy's probabilities.
 
     Returns:
         The rollout, and the observations [B, O] float32 that the environments show afterwards. The
@@ -152,7 +152,8 @@ def ppo_loss(
             - entropy_coefficient * mean of H(pi(. | s[i]))
 
     The advantages are used as they come; `ppo_update` normalises them. Gradient reaches `logits`
-    and `values`, and nothing in the batch.
+    and `values`, and nothing in the batch. Value and gradient are right, thus finite, also where
+    the logits of a step differ by hundreds and probabilities underflow to 0.
     Source: Schulman et al. (arXiv:1707.06347), equations 7 and 9.
 
     Args:
@@ -212,8 +213,9 @@ def ppo_update(
         (A - mean) / (std + 1e-8)        with the std that divides by N - 1,
 
     and then one loss, one gradient whose norm over all parameters together is clipped to
-    `largest_norm`, and one optimiser step. What gradients were left in the parameters has no part
-    in it.
+    `largest_norm`, and one optimiser step. All together: however many groups of parameters the
+    optimiser has. What gradients were left in the parameters has no part in it; what is left there
+    afterwards does not matter.
     Source: Schulman et al. (arXiv:1707.06347), algorithm 1; Huang et al., The 37 Implementation
     Details of Proximal Policy Optimization (2022), details 6, 7 and 11.
 
@@ -229,7 +231,7 @@ def ppo_update(
         value_coefficient: as in `ppo_loss`.
         entropy_coefficient: as in `ppo_loss`.
         largest_norm: that the gradient of a minibatch may have.
-        generator: where all randomness comes from.
+        generator: as in `collect_rollout`.
 
     Returns:
         What is worth plotting, as Python floats: means over all steps of the last epoch, each as
@@ -297,10 +299,10 @@ def train_ppo(
             returns observations, a numpy array [B, O], and a dict.
         policy: maps observations [..., O] to logits [..., A] and values [...].
         optimizer: holds the parameters of `policy`.
-        total_steps: the most steps that may be taken.
+        total_steps: the most steps that may be taken; none are where this is below B * T.
         steps: T, of each rollout.
-        on_update: gets the diagnostics of each update; whether to go on.
-        generator: where all randomness comes from.
+        on_update: gets the diagnostics of each update; True to go on, False to end.
+        generator: as in `collect_rollout`.
     """
     # BEGIN SOLUTION
     shown, _ = envs.reset()
