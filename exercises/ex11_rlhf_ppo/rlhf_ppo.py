@@ -2,8 +2,8 @@
 
 A response is an episode and a token is an action. Tensors are `[B, T]`, B responses on T places; a
 mask says which places the policy filled. Before, between and behind those stand tokens of the
-prompt, of a tool, of padding. Nothing that is found there, as long as it is a finite number, may
-change an answer.
+prompt, of a tool, of padding. No number that is found there, up to 1e4 in size, may change an
+answer or a gradient. The float tensors of a call have one dtype; B and T are at least 1.
 """
 
 import torch
@@ -82,7 +82,8 @@ def whiten(advantages: Tensor, mask: Tensor, *, eps: float = 1e-8) -> Tensor:
 
     `std` divides by n - 1, n being the number of counted tokens, and eps is added to it, not to the
     variance. One counted token, or any number of equal advantages, come out as exactly 0, although
-    their sum may be rounded. The same as `normalise_advantages` of exercise 3.
+    their sum may be rounded; nearly equal ones do not. The same as `normalise_advantages` of
+    exercise 3.
     Source: Huang et al., The N+ Implementation Details of RLHF with PPO (arXiv:2403.17031); divisor
     as in TRL and verl, which add eps to the variance.
 
@@ -141,8 +142,8 @@ def rlhf_ppo_loss(
         value_coefficient: weight of the value term, at least 0.
 
     Returns:
-        [] float, to be minimised; 0 where nothing counts. Float64 in, float64 out. Gradient flows
-        to `log_probs` and `values` alone.
+        [] float, to be minimised; 0 where nothing counts, with or without a graph behind it.
+        Float64 in, float64 out. Gradient flows to `log_probs` and `values` alone.
 
     Raises:
         ValueError: `log_probs` is not [B, T], or the shape of another tensor differs from it.
@@ -182,7 +183,7 @@ def explained_variance(values: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
 
     1 for a perfect critic, 0 for one that says the same everywhere, below 0 for one that is worse
     than that. A constant offset of the values does not show. Exactly 0 where the targets do not
-    vary: where all are equal, or fewer than two count. A diagnostic.
+    vary: where all are equal, not nearly equal, or fewer than two count. A diagnostic.
     Source: OpenAI Baselines, common/math_util.py.
 
     Args:

@@ -74,6 +74,7 @@ SIGNED = np.array([1, -1, 2, -2, 0.5, -0.5, 1.5, -0.75], np.float32)
 MOVES = np.array([0, 1.75, -1.75, 0.125, -0.125, 0.75, -0.75], np.float32)
 ERRORS = np.array([1, -1, 2, -2, 0.25, -0.25, 0, 3], np.float32)
 GARBAGE = np.array([20, -20, 0, 12, -12, 5], np.float32)  # far off, yet no ratio overflows
+HUGE_GARBAGE = np.array([1e4, -1e4, 0, 300, -300, 20], np.float32)  # here most ratios do
 BETAS = one_of(1.0, 0.5, 0.1, 2.0)
 EPSILONS = one_of(0.2, 0.1, 0.3)
 VALUE_EPSILONS = one_of(0.2, 0.5, 1.0)
@@ -197,6 +198,17 @@ def tied_advantages(draw: Draw) -> Advantages:
     return Advantages(np.where(mask, number, 5.0).astype(np.float32), mask, 1e-8)
 
 
+@strategy
+def nearly_tied_advantages(draw: Draw) -> Advantages:
+    """Float64 advantages that differ by less than a hundred-thousandth of their size."""
+    b, t = draw(distinct_sizes((2, 3), (3, 4)))
+    ups = draw(integer_tensors(b, t, low=0, high=1))
+    mask = draw(any_masks(b, t))
+    ups[0, 0], mask[0, :2] = 1 - ups[0, 1], True
+    advantages = draw(one_of(128.0, -128.0)) + ups / 1024  # exact also in its square
+    return Advantages(np.where(mask, advantages, 5.0), mask, 1e-8)
+
+
 @dataclass(frozen=True)
 class Batch:
     """What `rlhf_ppo_loss` is called with."""
@@ -248,11 +260,12 @@ def batches(
 def batches_with_garbage(draw: Draw) -> Batch:
     """Batches with large numbers at places that do not count."""
     batch = draw(batches())
-    garbage = {
-        name: np.where(batch.mask, getattr(batch, name), draw(chosen(GARBAGE, *batch.mask.shape)))
+    garbage = chosen(HUGE_GARBAGE, *batch.mask.shape)
+    tables = {
+        name: np.where(batch.mask, getattr(batch, name), draw(garbage))
         for name in TENSORS_OF_THE_LOSS[:-1]
     }
-    return replace(batch, **garbage)
+    return replace(batch, **tables)
 
 
 @strategy
@@ -650,6 +663,13 @@ def ties_give_zero(submission, case):
     expect_close("whitened advantages", whitened, zeros, rtol=0.0, atol=0.0)
 
 
+@check("whiten takes equal advantages alone for a tie, not nearly equal ones")
+@given(case=nearly_tied_advantages(), examples=15)
+def whitens_near_ties(submission, case):
+    whitened = submission.whiten(**vars(case))
+    expect_close("whitened advantages", whitened, true_whitened(case), rtol=1e-3)
+
+
 # The loss
 
 
@@ -676,7 +696,7 @@ def weighs_tokens_alike(submission, batch):
     expect_true_loss(submission, batch)
 
 
-@check("rlhf_ppo_loss ignores whatever stands at places that do not count, however large")
+@check("rlhf_ppo_loss ignores any number up to 1e4 in size at places that do not count")
 @given(batch=batches_with_garbage(), examples=40)
 def other_places_never_count(submission, batch):
     expect_true_loss(submission, batch)
@@ -745,6 +765,13 @@ def nothing_to_explain(submission, case):
     values = np.arange(case.mask.size, dtype=np.float32).reshape(case.mask.shape)
     share = submission.explained_variance(values, case.advantages, case.mask)
     expect_close("the share", share, 0.0, rtol=0.0, atol=0.0)
+
+
+@check("explained_variance is 1 for a perfect critic, also where the targets are nearly equal")
+@given(case=nearly_tied_advantages(), examples=10)
+def explains_near_ties(submission, case):
+    share = submission.explained_variance(case.advantages, case.advantages, case.mask)
+    expect_close("the share", share, 1.0)
 
 
 # All of them
