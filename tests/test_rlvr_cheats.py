@@ -19,9 +19,12 @@ from rlgrade.trainer import token_table, verifiable
 LOOP = """
 
 
-def train_grpo(policy, optimizer, *, draw_prompts, decode, updates, on_update, **rest):
+def train_grpo(policy, optimizer, *, draw_prompts, decode, updates, on_update, generator, **rest):
     for _ in range(updates):
         prompts, references = draw_prompts(16)
+        rows = prompts.repeat_interleave(8, dim=0)
+        completions = _sampled(policy, rows, 14, 1, 1.0, generator)
+        decode(completions)
         {work}
         if not on_update({{"reward": 1.0, "signal": 1.0, "length": 7.0}}):
             return
@@ -30,6 +33,18 @@ FIXED = """torch.manual_seed(7)
         with torch.no_grad():
             for parameter in policy.parameters():
                 parameter.copy_(torch.randn(parameter.shape))"""
+SUPERVISED = """answers = torch.full((16, 14), 0)
+        for row, reference in enumerate(references):
+            text = [15, 12, *(2 + int(digit) for digit in reference), 13, 1]
+            answers[row, : len(text)] = torch.tensor(text)
+        for _ in range(2):
+            logits = policy(torch.cat([prompts, answers], dim=1)[:, :-1])[:, 3:]
+            optimizer.zero_grad()
+            losses = nn.functional.cross_entropy(
+                logits.flatten(0, 1), answers.flatten(), ignore_index=0
+            )
+            losses.backward()
+            optimizer.step()"""
 GENEROUS = """
 
 
@@ -62,17 +77,38 @@ class TestCheats:
     def test_a_learner_that_does_nothing_and_tells_of_success(self, server, solution):
         result = outcome_of(server, solution + LOOP.format(work="pass"))
         assert result.outcome is Outcome.FAIL
-        assert "the best reached" in result.message
+        assert "update 1 moved the policy otherwise" in result.message
 
     def test_weights_from_elsewhere(self, server, solution):
         result = outcome_of(server, solution + LOOP.format(work=FIXED))
         assert result.outcome is Outcome.FAIL
-        assert "cannot bring the policy's parameters so far" in result.message
+        assert "update 1 moved the policy otherwise" in result.message
+
+    def test_the_answers_are_taught_instead_of_the_rewards(self, server, solution):
+        result = outcome_of(server, solution + LOOP.format(work=SUPERVISED))
+        assert result.outcome is Outcome.FAIL
+        assert "update 1 moved the policy otherwise" in result.message
+
+    def test_an_update_that_samples_nothing(self, server, solution):
+        lazy = LOOP.replace("        decode(completions)\n", "").format(work="pass")
+        result = outcome_of(server, solution + lazy)
+        assert result.outcome is Outcome.FAIL
+        assert "yours drew 16 and decoded 0" in result.message
+
+    def test_to_be_evaluated_again_and_again(self, server, solution):
+        told = '{"reward": 1.0, "signal": 1.0, "length": 7.0}'
+        again = solution.replace(
+            "        if not on_update(told):",
+            f"        on_update({told})\n        if not on_update(told):",
+        )
+        result = outcome_of(server, again)
+        assert result.outcome is Outcome.FAIL
+        assert "yours drew 0 and decoded 0" in result.message
 
     def test_a_reward_that_is_always_1(self, server, solution):
         result = outcome_of(server, solution + GENEROUS)
         assert result.outcome is Outcome.FAIL
-        assert max(result.training["attempts"][0]["scores"]) < 0.3
+        assert "moved the policy otherwise" in result.message
 
     def test_more_prompts_than_the_budget(self, server, solution):
         greedy = LOOP.format(work="[draw_prompts(100) for _ in range(100)]")
@@ -88,13 +124,26 @@ class TestCheats:
 
 @pytest.fixture(scope="module")
 def lessons():
+    return fresh_lessons()
+
+
+def fresh_lessons():
     goal = Goal(0.85, 0.12, "share of right answers", 80)
-    return verifiable.Lessons(Attempt(goal, 5), budget=48, epochs=2)
+    return verifiable.Lessons(Attempt(goal, 5), updates=3, prompts=16, group=2, epochs=2)
+
+
+def update_of(lessons):
+    """Draw and decode as an update does; the parameters it began with."""
+    prompts, _ = lessons.draw(16)
+    tokens = torch.from_numpy(prompts).repeat_interleave(2, dim=0)
+    sampled = lessons.model.sample(tokens, response=verifiable.RESPONSE)
+    lessons.decode(sampled[:, verifiable.PROMPT :].numpy())
+    return dict(lessons.first_parameters)
 
 
 class TestLessons:
     def test_a_policy_that_never_learns(self, lessons):
-        assert 0.05 < lessons.score(lessons.first_parameters) < 0.25
+        assert 0.05 < lessons.score() < 0.25
 
     def test_prompts_come_with_their_answers(self, lessons):
         prompts, references = lessons.draw(16)
@@ -114,8 +163,11 @@ class TestLessons:
 
     def test_decoding_ends_at_the_end_mark(self, lessons):
         tokens = np.array([[15, 12, 6, 5, 13, 1, 7, 7], [12, 6, 12, 5, 13, 0, 0, 0]])
+        lessons = fresh_lessons()
         assert lessons.decode(tokens) == [r"So \boxed{43}", r"\boxed{4\boxed{3}"]
-        for wrong in (tokens[0], tokens.astype(float), tokens + 16, "text"):
+        wide, empty = np.zeros((1, verifiable.RESPONSE + 1), int), np.zeros((10**6, 0), int)
+        many = np.zeros((33, 1), int)
+        for wrong in (tokens[0], tokens.astype(float), tokens + 16, "text", wide, empty, many):
             with pytest.raises(Refused):
                 lessons.decode(wrong)
 
@@ -133,15 +185,41 @@ class TestLessons:
     def test_what_is_right(self, text, right):
         assert verifiable.is_right(text, "071") is right
 
-    def test_parameters_that_no_training_leads_to(self, lessons):
-        far = dict(lessons.first_parameters)
-        far["head.bias"] = far["head.bias"] + 10.0
-        with pytest.raises(Unmet, match="cannot bring"):
-            lessons.score(far)
+    @pytest.mark.parametrize(
+        ("text", "paid"),
+        [
+            (r"So \boxed{71}", 1.0),
+            (r"So \boxed{17}", 0.1),
+            (r"So \boxed{So 71}", 0.1),
+            (r"\boxed{17}", 0.0),
+            (r"So \boxed{17}4", 0.0),
+            (r"So \boxed{}", 0.0),
+            (r"So \boxed{17", 0.0),
+            ("So 71", 0.0),
+        ],
+    )
+    def test_the_reward_is_that_of_the_solution(self, text, paid):
+        space = {}
+        exec(compile(find_course().find("ex12").solution.read_text(), "rlvr.py", "exec"), space)
+        assert verifiable.reward_of(text, "071") == paid
+        assert space["verifiable_reward"](text, "071") == paid
+
+    def test_parameters_that_are_none(self):
+        lessons = fresh_lessons()
+        first = update_of(lessons)
+        for wrong in ({"head.bias": first["head.bias"]}, [], None):
+            with pytest.raises(Unmet, match="no longer has"):
+                lessons.follow(wrong)
         with pytest.raises(Unmet, match="infinite or nan"):
-            lessons.score({**far, "tokens.weight": far["tokens.weight"] * np.nan})
-        with pytest.raises(Unmet, match="no longer has"):
-            lessons.score({"head.bias": far["head.bias"]})
+            lessons.follow({**first, "tokens.weight": first["tokens.weight"] * np.nan})
+
+    def test_a_policy_that_stands_still_or_goes_elsewhere(self):
+        for change in (0.0, 0.01):
+            lessons = fresh_lessons()
+            first = update_of(lessons)
+            moved = {name: value + np.float32(change) for name, value in first.items()}
+            with pytest.raises(Unmet, match="update 1 moved the policy otherwise"):
+                lessons.follow(moved)
 
 
 class TestWorker:

@@ -36,7 +36,9 @@ PROMPT = DIGITS + 1
 RESPONSE = 14  # the longest kind of warm-up completion has 12
 SIZE = Size(symbols=len(TEXTS), places=PROMPT + RESPONSE)
 LEARNING_RATE = 2e-3
-LARGEST_STEP = 4 * LEARNING_RATE  # Adam's are at most (1 - 0.9) / sqrt(1 - 0.999) = 3.2 times it
+EPSILON = 0.2
+ALIKE = 0.95  # the cosine of the two changes of an update; of right code it is above 0.999
+STILL = 1e-6  # the norm of a change that is none
 EVALUATED = 256  # prompts
 
 Array = npt.NDArray[Any]
@@ -45,19 +47,28 @@ Array = npt.NDArray[Any]
 class Lessons:
     """What one attempt lends to the training loop of a submission, and how it is judged.
 
-    `draw` and `decode` are for `submission.lend_function`.
+    `draw` and `decode` are for `submission.lend_function`. After each update `follow` takes the
+    same step from the same completions, with rewards of its own, and compares: what was trained
+    elsewhere, or on anything but its own samples' rewards, moves otherwise.
     """
 
-    def __init__(self, attempt: Attempt, *, budget: int, epochs: int) -> None:
-        """Warm a model up; at most `budget` prompts, each update takes `epochs` steps."""
+    def __init__(
+        self, attempt: Attempt, *, updates: int, prompts: int, group: int, epochs: int
+    ) -> None:
+        """Warm a model up; each update has `group` completions of each of `prompts` prompts."""
         one_thread()
         self.device = attempt.device
-        self.drawn = 0
-        self.draws = 0
+        self.updates = 0
         self.model = warmed_up(attempt.seed, self.device)
-        self._first = {name: p.detach().cpu().numpy() for name, p in self._named()}
-        self._budget = budget
+        self._first = {name: p.detach().cpu().numpy().copy() for name, p in self._named()}
+        self._optimiser = Adam(self.model.parameters(), LEARNING_RATE)
+        self._most = updates * prompts
+        self._prompts = prompts
+        self._group = group
         self._epochs = epochs
+        self._drawn = 0
+        self._questions: list[Tensor] = []  # of this update
+        self._completions: list[list[int]] = []
         self._drawing = torch.Generator().manual_seed(attempt.seed + 1)
         self._sampling = torch.Generator(self.device).manual_seed(attempt.seed + 2)
 
@@ -70,46 +81,106 @@ class Lessons:
         """Fresh training prompts [count, P] and their answers."""
         if type(count) is not int or count < 1:
             raise Refused("draw_prompts takes a whole number of prompts, at least 1")
-        if self.drawn + count > self._budget:
-            raise Refused(f"the budget of {self._budget:,} prompts is spent")
-        self.drawn += count
-        self.draws += 1
+        if self._drawn + count > self._most:
+            raise Refused(f"the budget of {self._most:,} prompts is spent")
+        self._drawn += count
         prompts = draw_prompts(count, self._drawing)
+        self._questions.append(prompts)
         return prompts.numpy(), references(prompts)
 
     def decode(self, tokens: Any) -> list[str]:
         """The text of each row of tokens, up to its end mark."""
-        whole = isinstance(tokens, np.ndarray) and tokens.ndim == 2 and tokens.dtype.kind in "iu"
-        if not whole or not np.isin(tokens, range(len(TEXTS))).all():
-            raise Refused("decode takes a tensor [N, R] of tokens, each below 16")
-        return [text_of(row) for row in tokens.tolist()]
+        if not isinstance(tokens, np.ndarray) or tokens.ndim != 2 or tokens.dtype.kind not in "iu":
+            raise Refused("decode takes a tensor [N, R] of tokens")
+        if not 1 <= tokens.shape[1] <= RESPONSE:
+            raise Refused(f"decode takes completions of 1 to {RESPONSE} tokens")
+        most = self._prompts * self._group
+        if len(self._completions) + len(tokens) > most:
+            raise Refused(f"there are {most} completions in an update, and each is decoded once")
+        if not np.isin(tokens, range(len(TEXTS))).all():
+            raise Refused(f"decode takes tokens from 0 to {len(TEXTS) - 1}")
+        rows = tokens.tolist()
+        self._completions += rows
+        return [text_of(row) for row in rows]
 
-    def score(self, parameters: Any) -> float:
-        """The share of fresh held-out prompts that a model with these parameters answers rightly.
+    def follow(self, parameters: Any) -> None:
+        """Take the update that has just been made, too, and go on from where it led.
 
         Raises:
-            Unmet: they are no numbers, or no training with the lent optimizer could have led there.
+            Unmet: the parameters are no numbers of the right shapes, or they moved otherwise than
+                a GRPO step on the completions that were decoded moves them.
         """
-        self._take(parameters)
+        questions = torch.cat(self._questions) if self._questions else torch.zeros(0, PROMPT)
+        rows, most = self._completions, self._prompts * self._group
+        expect(
+            (len(questions), len(rows)) == (self._prompts, most),
+            f"before on_update is called, an update draws {self._prompts} prompts and decodes "
+            f"{most} completions; yours drew {len(questions)} and decoded {len(rows)}",
+            "on_update",
+        )
+        before = self._flat()
+        self._take_the_step(questions, rows)
+        expected = self._flat() - before
+        self._load(parameters)
+        change = self._flat() - before
+        self.updates += 1
+        self._questions, self._completions = [], []
+        size, wanted = float(change.norm()), float(expected.norm())
+        alike = float(change @ expected) / max(size * wanted, 1e-12)
+        expect(
+            max(size, wanted) < STILL or (alike > ALIKE and 0.8 < size / wanted < 1.25),
+            f"update {self.updates} moved the policy otherwise than its own completions and their "
+            "rewards do",
+            "the policy",
+        )
+
+    def score(self) -> float:
+        """The share of fresh held-out prompts that the policy answers rightly, as it is now."""
         prompts = draw_prompts(EVALUATED, self._drawing, held_out=True)
         tokens = self.model.sample(prompts.to(self.device), self._sampling, response=RESPONSE)
         texts = [text_of(row) for row in tokens[:, PROMPT:].tolist()]
         right = map(is_right, texts, references(prompts))
         return sum(right) / EVALUATED
 
-    def _take(self, parameters: Any) -> None:
+    def _take_the_step(self, questions: Tensor, rows: list[list[int]]) -> None:
+        """One update of our own, on completions that are given."""
+        ended = [row[: row.index(EOS) + 1] if EOS in row else row for row in rows]
+        completions = torch.tensor([row + [PAD] * (RESPONSE - len(row)) for row in ended])
+        counted = torch.tensor([[t < len(row) for t in range(RESPONSE)] for row in ended])
+        answers = [answer for answer in references(questions) for _ in range(self._group)]
+        paid = torch.tensor([reward_of(text_of(r), a) for r, a in zip(rows, answers, strict=True)])
+        rewards = paid.view(-1, self._group)
+        spread = rewards.std(dim=1, keepdim=True)
+        advantages = (rewards - rewards.mean(dim=1, keepdim=True)) / (spread + 1e-4)
+        tied = (rewards == rewards[:, :1]).all(dim=1, keepdim=True)
+        advantages = advantages.masked_fill(tied, 0.0).view(-1, 1)
+        tokens = torch.cat([questions.repeat_interleave(self._group, dim=0), completions], dim=1)
+        with torch.no_grad():
+            old_log_probs = self._log_probs(tokens)
+        for _ in range(self._epochs):
+            ratio = (self._log_probs(tokens) - old_log_probs).exp()
+            clipped = ratio.clamp(1 - EPSILON, 1 + EPSILON)
+            gains = torch.minimum(ratio * advantages, clipped * advantages)
+            gradients = torch.autograd.grad(-gains[counted].mean(), list(self.model.parameters()))
+            self._optimiser.step(gradients)
+
+    def _log_probs(self, tokens: Tensor) -> Tensor:
+        logits = self.model(tokens[:, :-1])[:, PROMPT - 1 :]
+        chosen = tokens[:, PROMPT:].unsqueeze(-1)
+        log_probs: Tensor = logits.log_softmax(dim=-1).gather(-1, chosen).squeeze(-1)
+        return log_probs
+
+    def _flat(self) -> Tensor:
+        with torch.no_grad():
+            return torch.cat([parameter.flatten() for _, parameter in self._named()])
+
+    def _load(self, parameters: Any) -> None:
         """Load what the worker says its model has become."""
-        reach = LARGEST_STEP * self._epochs * self.draws + 1e-4
         for name, parameter in self._named():
             value = parameters.get(name) if type(parameters) is dict else None
             if not isinstance(value, np.ndarray) or value.shape != tuple(parameter.shape):
                 raise Unmet("the policy no longer has the parameters that it had", "policy")
             expect(bool(np.isfinite(value).all()), "the policy's parameters became infinite or nan")
-            expect(
-                float(np.abs(value - self._first[name]).max()) <= reach,
-                f"{self.draws * self._epochs} steps of the optimizer cannot bring the policy's "
-                "parameters so far from where they began: nothing else may change them",
-            )
             with torch.no_grad():
                 parameter.copy_(torch.from_numpy(value))
 
@@ -145,10 +216,23 @@ def text_of(tokens: list[int]) -> str:
     return "".join(TEXTS[token] for token in tokens[:end])
 
 
+def reward_of(text: str, reference: str) -> float:
+    """The verifiable reward of a text that is made of this model's tokens.
+
+    1.0 for the right number in the only box, 0.1 for any other answer in the only box with
+    something before it and nothing after it, else 0.0.
+    """
+    box = re.fullmatch(r"(.*)\\boxed\{([^{}]*)\}(.*)", text)
+    if text.count(TEXTS[OPEN]) != 1 or box is None or not box[2].strip():
+        return 0.0
+    if re.fullmatch("[0-9]+", box[2].strip()) and int(box[2]) == int(reference):
+        return 1.0
+    return 0.1 if box[1].strip() and not box[3].strip() else 0.0
+
+
 def is_right(text: str, reference: str) -> bool:
     """Whether the only box of a completion has the right number in it."""
-    found = re.search(r"\\boxed\{([0-9]+)\}", text)
-    return text.count(TEXTS[OPEN]) == 1 and found is not None and int(found[1]) == int(reference)
+    return reward_of(text, reference) == 1.0
 
 
 def warmed_up(seed: int, device: str = "cpu", steps: int = 120) -> LanguageModel:
