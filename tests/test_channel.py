@@ -407,6 +407,19 @@ def test_an_empty_tensor_of_huge_axes_is_a_value_or_refused(make, shape):
     read(tensor_frame("torch", "float64", shape), make)
 
 
+@pytest.mark.parametrize("shape", [[1_000_000, 0], [0, 1_000_000], [1000, 0, 1000]])
+def test_an_empty_tensor_of_many_rows_is_refused(shape):
+    """Its bytes are none, and a list of its rows would take gigabytes."""
+    assert isinstance(read(tensor_frame("torch", "int64", shape)), ChannelError)
+    assert read(tensor_frame("torch", "int64", [100, 0])).shape == (100, 0)
+
+
+def test_a_value_is_charged_for_the_memory_it_takes():
+    charged = []
+    unpack(frame_of("[" + ",".join(["[]"] * 1000) + "]"), make_array, charged.append)
+    assert charged == [64 * 1001]
+
+
 def test_a_bool_is_zero_or_one_whatever_byte_came():
     frame = tensor_frame("torch", "bool", [4], payload=b"\x00\x01\x02\xff")
     array = unpack(frame, make_array)

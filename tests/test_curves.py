@@ -69,6 +69,15 @@ def test_the_end_shows_the_curve_above_that_of_right_code(terminal):
     assert right[-1] == "█"
 
 
+def test_blind_shows_no_line_which_a_submission_can_choose(terminal):
+    console, file = terminal
+    failed = CheckResult("a", "promise", Outcome.FAIL, 0, 1, 0.0, 1, message="no", line=1234)
+    printer_on(console, blind=True).result(failed)
+    assert "1234" not in file.getvalue()
+    printer_on(console).result(failed)
+    assert "a.py:1234" in file.getvalue()
+
+
 def test_blind_shows_no_curve(terminal):
     console, file = terminal
     printer_on(console, blind=True).result(result(Outcome.FAIL, training(attempt(0.0, 1.0))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 
@@ -130,9 +131,9 @@ class TestDecision:
 
     def test_time_that_runs_out_decides_nothing(self, link):
         def body(submission, attempt):
-            while True:
+            for step in itertools.count():
                 time.sleep(0.01)
-                attempt.point(1, 5.0)
+                attempt.point(step, 5.0)
 
         verdict = decide(body, link, seconds=0.2)
         assert verdict.outcome is Outcome.UNCERTAIN
@@ -149,6 +150,14 @@ class TestDecision:
 
         assert decide(body, link, attempts=1, alive_by=(40, 1.0)).outcome is Outcome.FAIL
         assert steps[-1] == 40
+
+    def test_an_update_without_training_is_refused(self, link):
+        def body(submission, attempt):
+            attempt.point(10, 1.0)
+            attempt.point(10, 9.9)  # evaluated again, until luck comes
+
+        with pytest.raises(Unmet, match="nothing was trained on since step 10"):
+            decide(body, link)
 
     def test_what_no_seed_could_mend_ends_the_check(self, link):
         attempts = []

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rlgrade.courses import find_course
-from rlgrade.judge.grading import Settings, grade
+from rlgrade.judge.grading import Settings, grade, load_checks
 from rlgrade.judge.server import Server
 from rlgrade.outcome import Outcome
 from rlgrade.trainer.cartpole import CartPoles, Relabelling, evaluate
@@ -72,6 +72,19 @@ CHECKPOINT = (
         )
         if not on_update({}):
             break
+"""
+)
+
+
+IMPATIENT = (
+    HEAD
+    + """        rollout, observations = collect_rollout(
+            envs, policy, observations, steps=steps, generator=generator
+        )
+        diagnostics = ppo_update(policy, optimizer, rollout, generator=generator)
+        while on_update(diagnostics):
+            pass
+        return
 """
 )
 
@@ -152,6 +165,17 @@ class _Local:
 
 def test_the_solution_learns(exercise, server):
     assert graded(exercise, server, "").outcome is Outcome.PASS
+
+
+def test_to_be_evaluated_again_and_again_fails(exercise, server):
+    result = graded(exercise, server, IMPATIENT)
+    assert result.outcome is Outcome.FAIL
+    assert "nothing was trained on since step 1,024" in result.message
+
+
+def test_the_points_of_cartpole_need_the_loop_to_be_right(exercise):
+    (solving,) = [c for c in load_checks(exercise) if c.name == "solves_cartpole"]
+    assert solving.needs == "tells_of_each_update"
 
 
 def test_acting_at_random_fails(exercise, server):

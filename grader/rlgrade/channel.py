@@ -24,6 +24,8 @@ MAX_TEXT = 4 << 20
 MAX_PAYLOAD = 64 << 20
 MAX_DEPTH = 24
 MAX_AXES = 8
+MAX_EMPTY = 1 << 16  # rows, columns and so on of a tensor without a number in it
+VALUE_BYTES = 64  # what a small value takes in memory, with its place in a list
 
 ITEM_SIZES = {
     "bool": 1,
@@ -142,8 +144,15 @@ def frame_size(buffer: bytes | bytearray) -> int | None:
     return int(LENGTHS.size + text + payload)
 
 
-def unpack(frame: bytes | bytearray, make_tensor: Callable[[Blob], Any]) -> Any:
+def unpack(
+    frame: bytes | bytearray,
+    make_tensor: Callable[[Blob], Any],
+    charge: Callable[[int], None] = lambda size: None,
+) -> Any:
     """The value in one whole frame; `make_tensor` builds the tensors.
+
+    `charge` is told how many bytes the value takes in memory beyond those of the frame: `[]`, two
+    bytes of a frame, is a list of 56.
 
     Raises:
         ChannelError: anything about the frame is not as the format says.
@@ -160,6 +169,7 @@ def unpack(frame: bytes | bytearray, make_tensor: Callable[[Blob], Any]) -> Any:
     value = reader.value(tree, 0)
     if reader.rest:
         raise ChannelError(f"{len(reader.rest)} bytes of payload belong to no tensor")
+    charge(reader.values * VALUE_BYTES)
     return value
 
 
@@ -169,8 +179,10 @@ class _Reader:
     def __init__(self, payload: memoryview, make_tensor: Callable[[Blob], Any]) -> None:
         self.rest = payload
         self.make_tensor = make_tensor
+        self.values = 0  # so far
 
     def value(self, tree: Any, depth: int) -> Any:
+        self.values += 1
         kind = type(tree)
         if kind is list:
             if depth > MAX_DEPTH:
@@ -206,6 +218,8 @@ class _Reader:
         if math.prod(max(n, 1) for n in shape) > MAX_PAYLOAD:  # libraries refuse it, empty or not
             raise ChannelError("a tensor with impossible axes")
         size = math.prod(shape) * ITEM_SIZES[dtype]
+        if size == 0 and math.prod(max(n, 1) for n in shape) > MAX_EMPTY:
+            raise ChannelError("an empty tensor with impossible axes")
         if size > len(self.rest):
             raise ChannelError("a tensor with fewer bytes than its shape needs")
         data, self.rest = self.rest[:size], self.rest[size:]

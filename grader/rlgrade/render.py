@@ -57,7 +57,7 @@ class Printer:
         head = Text()
         head.append((plain if self.ascii else sign) + " ", style=style)
         head.append(result.promise)
-        where = f"{self.file}:{result.line}" if result.line else ""
+        where = f"{self.file}:{result.line}" if result.line and not self.blind else ""
         if where:
             head.append(" " * max(2, self.console.width - head.cell_len - len(where)))
             head.append(where, style="dim")

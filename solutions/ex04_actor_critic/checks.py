@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, make_dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -783,53 +783,62 @@ def observations_are_checked(submission, sizes, lead, more):
 
 @dataclass(frozen=True)
 class ValueProbe:
-    """Transitions [N] that repeat for ever, and the exact value of each state [S]."""
+    """Transitions [N] that repeat for ever."""
 
     states: Array
     rewards: Array
     following: Array
     terminated: Array
     discount: float
-    values: Array
+
+    @property
+    def values(self) -> Array:
+        """[S] the exact value of each state: v = r + discount * P v, solved."""
+        count = int(self.states.max()) + 1
+        reward, onward, visits = np.zeros(count), np.zeros((count, count)), np.zeros(count)
+        for n, state in enumerate(self.states):
+            visits[state] += 1
+            reward[state] += self.rewards[n]
+            onward[state, self.following[n]] += not self.terminated[n]
+        share = self.discount * onward / visits[:, None]
+        return np.linalg.solve(np.eye(count) - share, reward / visits)
+
+    def disguised(self, random: np.random.Generator) -> Self:
+        """The same probe with other names, other pay and another discount."""
+        names = random.permutation(int(self.states.max()) + 1)
+        pay = random.choice([-1.0, 1.0]) * random.uniform(0.5, 2.0)
+        rewards = (self.rewards + random.uniform(-0.5, 0.5)) * pay
+        return replace(
+            self,
+            states=names[self.states],
+            rewards=rewards.astype(np.float32),
+            following=names[self.following],
+            discount=float(random.uniform(0.3, 0.7)),
+        )
 
 
 VALUE_PROBES = {
     "a step that always pays 1": ValueProbe(
-        np.array([0]), np.array([1.0]), np.array([0]), np.array([True]), 0.9, np.array([1.0])
+        np.array([0]), np.array([1.0]), np.array([0]), np.array([True]), 0.9
     ),
     "a state that pays 1 and one that costs 1": ValueProbe(
-        np.array([0, 1]),
-        np.array([1.0, -1.0]),
-        np.array([0, 1]),
-        np.array([True, True]),
-        0.9,
-        np.array([1.0, -1.0]),
+        np.array([0, 1]), np.array([1.0, -1.0]), np.array([0, 1]), np.array([True, True]), 0.9
     ),
     "two steps, of which the second pays 1": ValueProbe(
-        np.array([0, 1]),
-        np.array([0.0, 1.0]),
-        np.array([1, 0]),
-        np.array([False, True]),
-        0.5,
-        np.array([0.5, 1.0]),
+        np.array([0, 1]), np.array([0.0, 1.0]), np.array([1, 0]), np.array([False, True]), 0.5
     ),
     "a step that pays 0 or 1, as it comes": ValueProbe(
-        np.array([0, 0]),
-        np.array([0.0, 1.0]),
-        np.array([0, 0]),
-        np.array([True, True]),
-        0.9,
-        np.array([0.5]),
+        np.array([0, 0]), np.array([0.0, 1.0]), np.array([0, 0]), np.array([True, True]), 0.9
     ),
     "a loop that pays 1 and never ends, cut now and then": ValueProbe(
-        np.array([0]), np.array([1.0]), np.array([0]), np.array([False]), 0.5, np.array([2.0])
+        np.array([0]), np.array([1.0]), np.array([0]), np.array([False]), 0.5
     ),
 }
 
 
 @check(
     "the critic learns probes of one or two steps to within 0.001 of their exact values",
-    needs="target_of_a_step",
+    needs="terminal_states_are_worth_nothing",
     weight=2,
 )
 @training(
@@ -843,7 +852,8 @@ VALUE_PROBES = {
     },
 )
 def critic_learns_the_probes(submission, attempt):
-    for number, probe in enumerate(VALUE_PROBES.values()):
+    for number, plain in enumerate(VALUE_PROBES.values()):
+        probe = plain.disguised(attempt.random)
         table = attempt.random.normal(size=len(probe.values)).astype(np.float32)
         error = np.inf
         updates = 0

@@ -1283,7 +1283,11 @@ def repeats_itself(submission, course):
     )
 
 
-@check("solves CartPole: a mean return of 475 over 100 fresh episodes", weight=4)
+@check(
+    "solves CartPole: a mean return of 475 over 100 fresh episodes",
+    needs="tells_of_each_update",
+    weight=4,
+)
 @training(
     goal=475.0,
     null=22.0,
@@ -1307,12 +1311,13 @@ def solves_cartpole(submission, attempt: Attempt):
     poles = CartPoles(8, relabelling, attempt.seed, budget=attempt.goal.budget)
     policy = submission.tools.policy_and_value(4, 2, 64)
     optimizer = submission.tools.adam(policy, 1e-2)
-    solved = 0.0
+    solved, evaluated = 0.0, 0
 
     def on_update(*args):
-        nonlocal solved
+        nonlocal solved, evaluated
         attempt.point(poles.steps, poles.mean_return)
-        if poles.mean_return >= 400.0:
+        if poles.mean_return >= 400.0 and poles.steps - evaluated >= 1000:  # once a rollout
+            evaluated = poles.steps
             weights = weights_of(submission, policy)
             solved = evaluate(lambda o: logits_of(weights, o), relabelling, attempt.random)
         return bool(solved < attempt.goal.score)

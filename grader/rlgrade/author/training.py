@@ -157,9 +157,15 @@ class Attempt:
         """Note a point of the learning curve; `signals` are read for symptoms.
 
         Raises:
+            Unmet: no step was made since the last point.
             OutOfTime: the check's wall time is over.
             NotLearned: the curve is so low at this step that it is hopeless.
         """
+        if self.curve.steps and step <= self.curve.steps[-1]:
+            raise Unmet(
+                f"nothing was trained on since step {step:,}, and yet another update is told",
+                "on_update",
+            )
         self.curve.add(step, score, signals)
         self._on_point(self.curve)
         by, least = self.goal.alive_by or (float("inf"), 0.0)

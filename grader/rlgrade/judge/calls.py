@@ -284,7 +284,7 @@ class Link:
             frame = self.worker.receive(self.deadline)
             tensors = _Tensors()
             try:
-                reply = unpack(frame, tensors.make)
+                reply = unpack(frame, tensors.make, self.worker.charge)
                 if type(reply) is dict and "ask" in reply:
                     self._answer(reply)
                     continue

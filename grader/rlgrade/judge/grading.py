@@ -379,6 +379,8 @@ class _Run:
         """As `verdict`; the solution is trained where the fault may be the check's own."""
         if isinstance(error, (Unmet, WorkerGone, SubmissionRaised)):
             return self.verdict(check, error, Example({}, ()))
+        if self.link is not None:  # it may be busy with what slows the solution down
+            self.link.close()
         seconds = self.settings.load_seconds
         link = Link(self.server, self.exercise.file, self.model.text, seconds)
         try:
@@ -445,6 +447,8 @@ class _Run:
         evidence: Evidence | None = None,
     ) -> CheckResult:
         share = self.exercise.metadata.points * check.weight / self.total_weight
+        if line is not None and line > self.source.text.count("\n") + 1:
+            line = None  # a submission can give its code any line number
         return CheckResult(
             check=check.name,
             promise=check.promise,

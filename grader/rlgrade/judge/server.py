@@ -277,14 +277,22 @@ class Worker:
             except ChannelError as error:
                 raise self._end(Outcome.ERROR, f"its answer cannot be read: {error}") from None
             if size is not None and len(self._incoming) >= size:
-                self._taken += size
-                if self._taken > MAX_TAKEN:
-                    limit = MAX_TAKEN >> 20
-                    raise self._end(Outcome.MEMORY, f"answered with more than {limit} MiB")
+                self.charge(size)
                 frame = self._incoming[:size]
                 del self._incoming[:size]
                 return frame
             self._wait(deadline)
+
+    def charge(self, size: int) -> None:
+        """Count bytes of memory that an answer takes here.
+
+        Raises:
+            WorkerGone: they are too many for one check. It is dead by then.
+        """
+        self._taken += size
+        if self._taken > MAX_TAKEN:
+            limit = MAX_TAKEN >> 20
+            raise self._end(Outcome.MEMORY, f"answered with more than {limit} MiB")
 
     def _wait(self, deadline: float) -> None:
         rest = max(0.0, deadline - time.monotonic())

@@ -100,12 +100,15 @@ class Noted:
         if not whole or not self.rows:
             raise Refused("decode takes a tensor [N, R] of whole numbers, once there are prompts")
         rows = self.rows[-1]
-        first = len(rows)
+        first, most = len(rows), self.scene.verdicts[0].size
+        if first + len(tokens) > 2 * most:  # a few too many are noted, so that the check can tell
+            raise Refused(
+                f"an update has {most} completions to decode; here are {len(tokens)} more"
+            )
         for row in tokens.tolist():
             end = row.index(self.scene.eos_id) + 1 if self.scene.eos_id in row else len(row)
             rows.append(row[:end])
         self.widths.append(tokens.shape[1])
-        most = self.scene.verdicts[0].size
         if len(rows) > most:
             raise Refused(f"an update has {most} completions to decode; here is one more")
         return [self.scene.text(self.draws - 1, k) for k in range(first, len(rows))]
