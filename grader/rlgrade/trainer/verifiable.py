@@ -155,6 +155,8 @@ class Lessons:
         tied = (rewards == rewards[:, :1]).all(dim=1, keepdim=True)
         advantages = advantages.masked_fill(tied, 0.0).view(-1, 1)
         tokens = torch.cat([questions.repeat_interleave(self._group, dim=0), completions], dim=1)
+        tokens, counted = tokens.to(self.device), counted.to(self.device)
+        advantages = advantages.to(self.device)
         with torch.no_grad():
             old_log_probs = self._log_probs(tokens)
         for _ in range(self._epochs):
