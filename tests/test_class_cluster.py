@@ -3,6 +3,7 @@
 import json
 import logging
 import random
+import subprocess
 import time
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 
 pytest.importorskip("sqlalchemy")
 
-from test_class_grade import COURSE, KINDS, SEED, timeless
+from test_class_grade import COURSE, KINDS, RLGRADE, SEED, hand_in, timeless
 
 from rlgrade.classroom.cluster import grade_on_ray, packed_course, ray_cluster
 from rlgrade.classroom.collect import Collection, Found
@@ -95,6 +96,26 @@ def test_a_class_on_a_cluster_is_stored_like_any_other(cluster, tmp_path):
         assert grade_class(*run).graded == 12
         assert grade_class(*run).graded == 0
         assert len(book.graded()) == 12
+
+
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore")
+def test_on_a_cluster_a_submission_in_the_current_folder_is_no_module(tmp_path):
+    pytest.importorskip("ray", reason="ray is not installed: pip install 'rlgrade[cluster]'")
+    names = ["rlgrade", "zipfile", "socket", "pickle", "ann"]
+    hand_in(tmp_path, {name: f"{KINDS['wrong']}\n# {name}\n" for name in names})
+    for name in names:
+        code = f"open({str(tmp_path / 'loaded')!r}, 'w')\n1 / 0\n"
+        (tmp_path / name / "__init__.py").write_text(code)
+    done = subprocess.run(
+        [RLGRADE, "--course", COURSE, "class", "grade", ".", "--out", "../out", "--ray", "local"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert not (tmp_path / "loaded").exists()
+    assert done.returncode == 0, done.stdout
+    assert "5 graded" in done.stdout
 
 
 @pytest.mark.long

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import multiprocessing
 import os
 import random
 import shutil
@@ -18,6 +19,7 @@ import pytest
 
 pytest.importorskip("sqlalchemy")
 
+from rlgrade.classroom import pool
 from rlgrade.classroom.collect import collect
 from rlgrade.classroom.gradebook import Key, open_gradebook
 from rlgrade.classroom.judging import Job, Judge, Rules, course_version
@@ -25,7 +27,7 @@ from rlgrade.classroom.pool import grade_on_cores
 from rlgrade.classroom.run import chosen_exercises, grade_class, one_machine
 from rlgrade.courses import Course
 from rlgrade.judge.grading import Settings, grade
-from rlgrade.outcome import UsageError
+from rlgrade.outcome import GraderError, UsageError
 from rlgrade.report import as_plain
 
 COURSE = Path(__file__).parent / "course"
@@ -261,6 +263,32 @@ def test_a_class_is_not_graded_behind_walls_that_are_too_low():
         _results(COURSE, {"right": RIGHT}, 1, weak)
     (done,) = _results(COURSE, {"right": RIGHT}, 1, replace(weak, lowest="L1"))
     assert done.report["sandbox"] == "L1"
+
+
+@pytest.mark.parametrize("name", ["socket", "multiprocessing", "pickle", "runpy", "yaml"])
+def test_a_submission_in_the_current_folder_is_no_module(tmp_path, name):
+    """Python takes modules from the current folder; a student's may have any name."""
+    hand_in(tmp_path, {"ann": KINDS["wrong"], name: KINDS["wrong"]})
+    (tmp_path / name / "__init__.py").write_text(
+        f"open({str(tmp_path / 'loaded')!r}, 'w')\n1 / 0\n"
+    )
+    done = subprocess.run(
+        [RLGRADE, "--course", str(COURSE), "class", "grade", ".", "--out", "../out", "-j1"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert not (tmp_path / "loaded").exists()
+    assert done.returncode == 0, done.stderr
+    assert "2 submissions" in done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_judges_that_end_at_once_end_the_run_with_one_error(monkeypatch):
+    monkeypatch.setattr(pool, "_judge_jobs", zip)  # it takes no pipe, and raises
+    with pytest.raises(GraderError, match=r"judge ended \(exit code 1\) before it was ready"):
+        _results(COURSE, KINDS, 2)
+    assert not multiprocessing.active_children()
 
 
 def test_exercises_are_named_singly_or_by_a_range():

@@ -2,7 +2,10 @@
 
 import json
 import math
+import multiprocessing
+import os
 import re
+import subprocess
 import sys
 
 import numpy as np
@@ -10,6 +13,7 @@ import pexpect
 import pytest
 from test_cli import RLGRADE, rlgrade
 
+from rlgrade.labs import running
 from rlgrade.labs.catalogue.group_std import even_group
 from rlgrade.labs.catalogue.no_baseline import best_baseline, exact_variance
 from rlgrade.labs.catalogue.truncation import exact_worth, step_of
@@ -18,7 +22,7 @@ from rlgrade.labs.lab import Series, first_reached, merged
 from rlgrade.labs.registry import find_lab, names
 from rlgrade.labs.result import Chart, Curve, explained
 from rlgrade.labs.running import Running, measure
-from rlgrade.outcome import UsageError
+from rlgrade.outcome import GraderError, UsageError
 
 TOGETHER = 8  # seeds where one process runs all side by side
 APART = 2
@@ -102,6 +106,39 @@ def test_what_a_trial_raises_arrives_here():
         pytest.raises(ValueError, match="negative"),
     ):
         running.wait()  # numpy takes no negative seed
+
+
+@pytest.mark.parametrize("name", ["socket", "multiprocessing", "pickle"])
+def test_a_file_in_the_current_folder_is_no_module(tmp_path, name):
+    (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'loaded')!r}, 'w')\n1 / 0\n")
+    done = rlgrade("lab", "truncation", "--seeds", 2, "--no-predict", cwd=tmp_path)
+    assert not (tmp_path / "loaded").exists()
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_where_python_is_to_ignore_its_environment_nothing_is_started():
+    command = [sys.executable, "-E", "-m", "rlgrade", "lab", "truncation", "--no-predict"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "say `python -P -E`" in done.stderr
+
+
+def test_processes_that_die_end_the_lab_with_one_error(monkeypatch):
+    """None is started in place of one that died."""
+    monkeypatch.setattr(running, "_begin", os.abort)
+    with Running("truncation", range(6), small=True) as lab:
+        first = set(multiprocessing.active_children())
+        with pytest.raises(GraderError, match="ended before its trial did"):
+            lab.wait()
+        assert set(multiprocessing.active_children()) <= first
+    assert not multiprocessing.active_children()
+
+
+def test_a_lab_that_is_left_early_leaves_no_process():
+    with Running("kl-off", range(4)):
+        assert len(multiprocessing.active_children()) == min(2, os.cpu_count())
+    assert not multiprocessing.active_children()
 
 
 # Figures that were computed elsewhere (quiz-brief, 1.1, 1.2 and 5).

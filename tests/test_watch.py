@@ -13,6 +13,7 @@ from quiz_course import make_course
 from test_cli import COURSE, RLGRADE, alive, children_of, rlgrade
 from test_learner import saved
 
+from rlgrade.watch.reading import run_command
 from rlgrade.watch.saved import GONE_SECONDS, SavedFile
 
 PATIENCE = 60.0  # seconds; the machine may be busy
@@ -329,6 +330,13 @@ def test_without_a_terminal_the_way_to_grade_once_is_told(workspace, course, arg
     assert done.stderr == (
         "rlgrade: watch mode needs a terminal, and this is none; `rlgrade check` grades once\n"
     )
+
+
+def test_another_command_of_ours_takes_no_module_from_the_workspace(workspace, monkeypatch, capfd):
+    (workspace / "runpy.py").write_text("raise SystemExit(9)\n")
+    monkeypatch.chdir(workspace)
+    run_command(COURSE, "list")
+    assert "ex01_scale" in capfd.readouterr().out
 
 
 def test_each_save_is_told_once_and_a_file_that_is_gone_after_a_moment(tmp_path):

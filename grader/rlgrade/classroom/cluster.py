@@ -9,10 +9,12 @@ nothing counts twice.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import hashlib
 import io
 import logging
+import os
 import shutil
 import sys
 import tempfile
@@ -28,9 +30,13 @@ from rlgrade.classroom.pool import cores
 from rlgrade.classroom.run import Engine
 from rlgrade.courses import Course
 from rlgrade.outcome import UsageError
+from rlgrade.spawning import SAFE_PATH, safe_path
 
 RETRIES = 5  # of a task whose process or node died
 IN_FLIGHT = 4  # tasks for each core, so that no node waits for us
+# Ray puts the folder in which it is started first on the path of every task, and there submissions
+# may lie. In this one is nothing of theirs.
+START = os.sep
 NOT_NEEDED = ("right", "walkthrough.md", "hints.md", "__pycache__")
 
 
@@ -62,14 +68,13 @@ def grade_on_ray(
         task = ray.remote(_grade_there).options(
             num_cpus=cpus, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD"
         )
-        here = (__version__, str(Path.cwd()))
         waiting = list(reversed(jobs))
         running: dict[Any, Job] = {}
         most = IN_FLIGHT * max(1, int(ray.cluster_resources().get("CPU", 1) / cpus))
         while waiting or running:
             while waiting and len(running) < most:
                 job = waiting.pop()
-                running[task.remote(course, digest, rules, here, job)] = job
+                running[task.remote(course, digest, rules, __version__, job)] = job
             ready, _ = ray.wait(list(running), num_returns=1)
             for reference in ready:
                 yield _result(ray, reference, running.pop(reference))
@@ -83,9 +88,11 @@ def _connected(address: str) -> Any:
     except ImportError:
         raise UsageError("a cluster needs more: pip install 'rlgrade[cluster]'") from None
     own = {"address": "local", "num_cpus": cores(), "include_dashboard": False}
-    where = own if address == "local" else {"address": address}
+    where: dict[str, Any] = own if address == "local" else {"address": address}
+    where |= {"runtime_env": {"env_vars": {SAFE_PATH: "1"}}}
     try:
-        ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
+        with safe_path(), contextlib.chdir(START):
+            ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UsageError(f"no Ray cluster at {address}: {error}") from None
     return ray
@@ -117,15 +124,12 @@ def packed_course(course: Course) -> bytes:
     return out.getvalue()
 
 
-def _grade_there(
-    packed: bytes, digest: str, rules: Rules, sender: tuple[str, str], job: Job
-) -> Done:
+def _grade_there(packed: bytes, digest: str, rules: Rules, version: str, job: Job) -> Done:
     """What a node does: take the judge of this process, or make one, and grade."""
-    version, folder = sender
     if version != __version__:
         raise UsageError(f"a node has rlgrade {__version__}, and here is {version}")
-    # Ray puts the sender's folder on the path, and what Python can import, a worker can read.
-    sys.path[:] = [entry for entry in sys.path if entry not in ("", folder)]
+    # What Python can import, a worker can read.
+    sys.path[:] = [entry for entry in sys.path if entry not in ("", START)]
     return _judge(digest, rules, _Packed(packed)).grade(job)
 
 

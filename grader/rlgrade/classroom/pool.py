@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from rlgrade.classroom.judging import Done, Job, Judge, Rules
 from rlgrade.outcome import GraderError
+from rlgrade.spawning import safe_path
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
@@ -80,7 +81,8 @@ class _Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_judge_jobs, args=(theirs, self.rules), daemon=True)
-        process.start()
+        with safe_path():
+            process.start()
         theirs.close()
         return _Seat(process, ours, time.monotonic() + START_SECONDS)
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from rlgrade.labs.lab import Measured, merged
+from rlgrade.outcome import GraderError
+from rlgrade.spawning import safe_path
 
 PROCESSES = 2
 
@@ -20,6 +22,7 @@ class Running:
 
     def __init__(self, name: str, seeds: Sequence[int], small: bool = False) -> None:
         import multiprocessing
+        from concurrent.futures import ProcessPoolExecutor
 
         from rlgrade.labs.registry import find_lab
 
@@ -27,8 +30,13 @@ class Running:
         groups = [list(seeds)] if together else [[seed] for seed in seeds]
         self.count = len(groups)
         workers = min(PROCESSES, os.cpu_count() or 1, self.count)
-        self._pool = multiprocessing.get_context("spawn").Pool(workers, initializer=_begin)
-        self._parts = [self._pool.apply_async(measure, (name, group, small)) for group in groups]
+        spawn = multiprocessing.get_context("spawn")
+        others = set(multiprocessing.active_children())
+        # Not multiprocessing.Pool: it starts another for each that dies, without end.
+        with safe_path():
+            self._pool = ProcessPoolExecutor(workers, spawn, initializer=_begin)
+            self._parts = [self._pool.submit(measure, name, group, small) for group in groups]
+        self._workers = set(multiprocessing.active_children()) - others
 
     def __enter__(self) -> Running:
         return self
@@ -39,19 +47,32 @@ class Running:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pool.terminate()
-        self._pool.join()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.kill()
+        self._pool.shutdown()
+        for worker in self._workers:
+            worker.join()
 
     def wait(self, on_wait: Callable[[int], None] = lambda done: None) -> Measured:
         """What was measured, when all of it is there; `on_wait` is told now and then how much is.
 
         An exception of a trial is raised here.
+
+        Raises:
+            GraderError: a process ended before its trial did.
         """
-        for part in self._parts:
-            while not part.ready():
-                on_wait(sum(each.ready() for each in self._parts))
-                part.wait(0.2)
-        return merged([part.get() for part in self._parts])
+        from concurrent.futures import wait
+        from concurrent.futures.process import BrokenProcessPool
+
+        try:
+            for part in self._parts:
+                while not part.done():
+                    on_wait(sum(each.done() for each in self._parts))
+                    wait([part], 0.2)
+            return merged([part.result() for part in self._parts])
+        except BrokenProcessPool:
+            raise GraderError("a process of the lab ended before its trial did") from None
 
 
 def measure(name: str, seeds: Sequence[int], small: bool = False) -> Measured:

@@ -39,7 +39,7 @@ def page(show: Callable[[Console], None]) -> None:
 
 def run_command(course: Path, *arguments: str) -> None:
     """Run another command of ours on this course, until it ends; Ctrl-C ends that one alone."""
-    command = [sys.executable, "-m", "rlgrade", "--course", str(course), *arguments]
+    command = [sys.executable, "-P", "-m", "rlgrade", "--course", str(course), *arguments]
     before = signal.signal(signal.SIGINT, lambda number, frame: None)  # unlike SIG_IGN, for us only
     try:
         subprocess.run(command, check=False)
