@@ -4,6 +4,7 @@ import io
 import os
 import stat
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 pytest.importorskip("sqlalchemy")
 
 from rlgrade.classroom.archives import MAX_ENTRIES, MAX_ZIP
-from rlgrade.classroom.collect import collect, with_times
+from rlgrade.classroom.collect import Collection, Rejected, collect, with_times
+from rlgrade.classroom.gradebook import open_gradebook
 from rlgrade.classroom.names import Identity, is_file_name, sender_of
 from rlgrade.classroom.roster import read_roster
 from rlgrade.courses import Exercise
@@ -182,6 +184,9 @@ def test_nothing_there_says_what_is_expected(tmp_path):
         (zipped({f"{n}/x": "" for n in range(MAX_ENTRIES + 1)}), "more than"),
         (zipped({"/".join("a" * 200) + "/scale.py": "x"}), "without end"),
         (b"PK\x03\x04 no zip at all", "cannot be read"),
+        (zipped({"x.py": "x"}).replace(b"x.py", b"\0.py"), "has no name"),
+        (zipped({".": "x"}), "has no name"),
+        (zipped({"\u20ac.py": "x"}).replace("\u20ac".encode(), b"\xff\xfe\xfd"), "cannot be read"),
         (b"x" * (MAX_ZIP + 1), "larger than"),
     ],
 )
@@ -190,6 +195,40 @@ def test_hostile_archives_are_refused_and_said_to_be(tmp_path, data, reason):
     (said,) = reasons(collect(tmp_path, [ONE]))
     assert reason in said
     assert [p.name for p in tmp_path.rglob("*")] == ["eve.zip"]  # nothing was unpacked
+
+
+@pytest.mark.parametrize("error", [IndexError("x"), RecursionError("x"), MemoryError()])
+def test_whatever_an_archive_raises_ends_nobody_elses_run(tmp_path, monkeypatch, error):
+    class Fails(zipfile.ZipFile):
+        def infolist(self):
+            raise error
+
+    place(tmp_path, {"ann/scale.py": "1", "eve.zip": zipped({"scale.py": "2"})})
+    monkeypatch.setattr(zipfile, "ZipFile", Fails)
+    found = collect(tmp_path, [ONE])
+    assert told(found) == {("ann", "ex01_scale"): "1"}
+    assert [each.student.key for each in found.rejected] == ["eve"]
+
+
+def test_a_name_that_is_no_text_ends_nobody_elses_run(tmp_path):
+    """Linux takes any bytes for a name; databases and files of ours take UTF-8 alone."""
+    place(tmp_path / "in", {"ann/scale.py": "1", "bob/ok.py": "2"})
+    odd = os.fsdecode(b"\xff")
+    place(tmp_path / "in", {f"bob/{odd}.zip": "no zip", f"{odd}/scale.py": "3"})
+    place(tmp_path / "in", {f"{odd}.zip": "no zip", "cleo.zip": zipped({"scale.py": "4"})})
+    (tmp_path / "in" / "eve").mkdir()
+    (tmp_path / "in" / "eve" / f"{odd}.py").symlink_to("scale.py")
+    found = collect(tmp_path / "in", [ONE])
+    assert len(found.found) == 4
+    assert len(found.rejected) == 3
+    with open_gradebook(str(tmp_path / "out"), create=True) as book:
+        book.add_collection(found)
+        odd_ones = Rejected(Identity(odd, odd), odd, odd)
+        one = replace(found.found[0], student=Identity(odd, odd), path=odd, note=odd, data=b"5")
+        book.add_collection(Collection([one], [odd_ones]))
+        assert len(book.rows(book.table("submissions").select())) == 5
+    for each in found.rejected:
+        f"{each.student} {each.path} {each.reason}".encode()
 
 
 def test_damaged_and_encrypted_members_are_refused(tmp_path):

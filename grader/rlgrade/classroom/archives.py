@@ -88,7 +88,12 @@ def zipped_entries(data: bytes) -> list[Entry]:
     """
     if len(data) > MAX_ZIP:
         raise Refused(f"the zip is larger than {MAX_ZIP >> 20} MiB; send the code alone")
-    return zip_entries(_open_zip(io.BytesIO(data)), most=MAX_ENTRIES)
+    try:
+        return zip_entries(_open_zip(io.BytesIO(data)), most=MAX_ENTRIES)
+    except Refused:
+        raise
+    except Exception as error:  # zipfile has more faults than we know, and others wait
+        raise Refused(f"the zip cannot be read: {type(error).__name__}: {error}") from None
 
 
 def zip_entries(archive: zipfile.ZipFile, most: int) -> list[Entry]:
@@ -100,10 +105,11 @@ def zip_entries(archive: zipfile.ZipFile, most: int) -> list[Entry]:
     infos = archive.infolist()
     if len(infos) > most:
         raise Refused(f"the zip holds more than {most} files; send the code alone")
+    files = [info for info in infos if not info.filename.endswith("/")]
     return [
         Entry(path, _member_reader(archive, info))
-        for info in infos
-        if not info.is_dir() and not IGNORED.intersection((path := _safe_path(info)).parts)
+        for info in files
+        if not IGNORED.intersection((path := _safe_path(info)).parts)
     ]
 
 
@@ -117,6 +123,8 @@ def _open_zip(file: Path | io.BytesIO) -> zipfile.ZipFile:
 def _safe_path(info: zipfile.ZipInfo) -> PurePosixPath:
     name = info.filename.replace("\\", "/")  # some Windows programs write it so
     path = PurePosixPath(name)
+    if not path.parts:
+        raise Refused("the zip holds a file that has no name")
     if path.is_absolute() or ".." in path.parts or name[1:2] == ":" or "\0" in info.orig_filename:
         raise Refused(f"the zip holds a path that leads out of it: {name[:80]}")
     if len(path.parts) > 10 * MAX_DEPTH:
@@ -153,6 +161,9 @@ def _file_reader(path: Path) -> Callable[[int], bytes]:
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise Refused(f"{path.name} is no ordinary file")
-            return file.read(limit)
+            try:
+                return file.read(limit)
+            except OSError as error:
+                raise Refused(f"{path.name} cannot be read: {error.strerror}") from None
 
     return read

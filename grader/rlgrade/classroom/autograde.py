@@ -14,6 +14,7 @@ from rlgrade.classroom.archives import MAX_ZIP, Entry, Refused, folder_entries, 
 from rlgrade.classroom.collect import best_file
 from rlgrade.classroom.gradebook import Key
 from rlgrade.classroom.judging import Done, Job, Judge, Rules
+from rlgrade.classroom.names import clean
 from rlgrade.classroom.platforms import (
     FAULT,
     github_classroom,
@@ -64,6 +65,9 @@ def grade_for_gradescope(course: Course, settings: Settings, root: Path) -> Exit
         # Neither a score nor tests: Gradescope says that the autograder failed, and nobody loses.
         _write(root, {"output": f"{FAULT}\n{error}", "output_format": "text"})
         return ExitCode.BROKEN
+    except Exception:
+        _write(root, {"output": FAULT, "output_format": "text"})
+        raise  # for the log, which the teacher reads
     reports = [each.report for each in done.values() if isinstance(each, Done) and each.report]
     if any(isinstance(each, Done) and each.broken for each in done.values()):
         _write(root, {"output": FAULT, "output_format": "text"})
@@ -132,7 +136,10 @@ def _grade(
 ) -> dict[str, Done | str]:
     """What came of each exercise: a result, or why there is nothing to grade."""
     rules = Rules(str(course.root), seconds=settings.seconds, lowest=settings.lowest)
-    entries = _entries(folder)
+    try:
+        entries = _entries(folder)
+    except Refused as refused:
+        return {exercise.id: clean(str(refused)) for exercise in exercises}
     found: dict[str, Done | str] = {}
     with Judge(rules) as judge:
         rules.demand(judge.level())
@@ -144,7 +151,7 @@ def _grade(
             try:
                 data = best.read(MAX_SOURCE + 1)
             except Refused as refused:
-                found[exercise.id] = str(refused)
+                found[exercise.id] = clean(str(refused))
                 continue
             found[exercise.id] = judge.grade(Job(Key("", exercise.id, "", "", settings.seed), data))
     return found

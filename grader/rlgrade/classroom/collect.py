@@ -184,9 +184,15 @@ def _opened(entry: Entry, bundle: Bundle, collection: Collection) -> list[Entry]
     try:
         return zipped_entries(entry.read(MAX_ZIP + 1))
     except Refused as refused:
-        for sender in bundle.senders:
-            collection.rejected.append(Rejected(sender.identity, "/".join(parts), str(refused)))
+        collection.rejected += _rejected(bundle, "/".join(parts), refused)
         return []
+
+
+def _rejected(bundle: Bundle, path: str, refused: Refused) -> list[Rejected]:
+    return [
+        Rejected(cleaned(sender.identity), clean(path), clean(str(refused)))
+        for sender in bundle.senders
+    ]
 
 
 def _take(bundle: Bundle, exercises: Sequence[Exercise], collection: Collection) -> None:
@@ -199,9 +205,7 @@ def _take(bundle: Bundle, exercises: Sequence[Exercise], collection: Collection)
         try:
             data = best.read(MAX_SOURCE + 1)
         except Refused as refused:
-            collection.rejected += [
-                Rejected(sender.identity, shown, str(refused)) for sender in bundle.senders
-            ]
+            collection.rejected += _rejected(bundle, shown, refused)
             continue
         for sender in bundle.senders:
             whose = cleaned(sender.identity)

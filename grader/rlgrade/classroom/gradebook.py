@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from rlgrade.classroom.names import Identity, clean, cleaned
 from rlgrade.classroom.people import People, new_number
 from rlgrade.outcome import UsageError
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row, Table
 
     from rlgrade.classroom.collect import Collection, Found
-    from rlgrade.classroom.names import Identity
 
 FORMAT = 1
 FILE = "gradebook.sqlite"
@@ -100,8 +100,8 @@ class Gradebook:
             new = sum(self._add_submission(connection, people, each) for each in collection.found)
             rejected = self.table("rejected")
             for each in collection.rejected:
-                row = {"student": people.number(each.student), "path": each.path}
-                row |= {"reason": each.reason}
+                row = {"student": people.number(cleaned(each.student)), "path": clean(each.path)}
+                row |= {"reason": clean(each.reason)}
                 same = rejected.select().where(*(rejected.c[n] == v for n, v in row.items()))
                 if connection.execute(same).first() is None:
                     connection.execute(rejected.insert().values(**row, noted_at=now()))
@@ -109,7 +109,7 @@ class Gradebook:
 
     def _add_submission(self, connection: Connection, people: People, found: Found) -> bool:
         submissions = self.table("submissions")
-        student = people.number(found.student)
+        student = people.number(cleaned(found.student))
         mine = submissions.select().with_only_columns(submissions.c.sha256)
         mine = mine.where(
             submissions.c.student == student, submissions.c.exercise == found.exercise
@@ -123,8 +123,8 @@ class Gradebook:
             "attempt": len(before) + 1,
             "sha256": found.sha256,
             "data": found.data,
-            "path": found.path,
-            "note": found.note,
+            "path": clean(found.path),
+            "note": clean(found.note),
             "submitted_at": stamp(found.submitted_at),
             "collected_at": now(),
         }
