@@ -5,11 +5,13 @@ import io
 import json
 import os
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 pytest.importorskip("sqlalchemy")
+pytest.importorskip("jinja2")
 
 from rlgrade.classroom import decisions
 from rlgrade.classroom.collect import Collection, Found, Rejected
@@ -22,6 +24,7 @@ from rlgrade.classroom.export import (
     moodle,
     nbgrader,
 )
+from rlgrade.classroom.feedback import Telling, feedback_files
 from rlgrade.classroom.gradebook import Key, open_gradebook
 from rlgrade.classroom.marks import standing
 from rlgrade.classroom.names import Identity
@@ -30,8 +33,10 @@ from rlgrade.classroom.policy import Policy, read_policy
 from rlgrade.classroom.roster import read_roster
 from rlgrade.classroom.spreadsheet import guarded, read_csv, unguarded, write_csv
 from rlgrade.classroom.telling import Reveal
+from rlgrade.courses import Course
 from rlgrade.outcome import UsageError
 
+COURSE = Path(__file__).parent / "course"
 EX = "ex01_scale"
 DUE = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
 NAMES = [
@@ -251,6 +256,28 @@ def test_what_could_not_be_read_is_kept_once(book):
     assert len(book.rows(book.table("rejected").select())) == 1
 
 
+SPLIT = ["ann;=1+1", "ann\t=1+1", "ann\n=1+1", "ann; @x", 'a";=1', "a;'=1"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("name", SPLIT)
+def test_no_cell_is_a_formula_wherever_a_spreadsheet_splits(book, name, delimiter):
+    send(book, Identity(f"key {name}", name, f"{name}@x"), (2, 0))
+    for write in (canvas, moodle, nbgrader):
+        text = write(standing(book, Policy()), Choices())
+        assert name in [cell for row in read_csv(text) for cell in row] or write is nbgrader
+        for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_NONE):
+            file = io.StringIO(text, newline="")
+            for row in csv.reader(file, delimiter=delimiter, quoting=quoting):
+                assert not [cell for cell in row if cell.strip(' "')[:1] in tuple("=+-@|%")]
+
+
+def test_text_is_quoted_and_numbers_are_not():
+    rows = [["ann;b", 'a"b', "", "5", 5, 0.1 + 0.2]]
+    lines = ['"Student","n"', '"ann;b","a""b","","5",5,0.3', ""]
+    assert write_csv(["Student", "n"], rows).split("\r\n") == lines
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_names_survive_every_table_and_no_cell_is_a_formula(book, tmp_path, name):
     send(book, Identity(f"key {name}", name, f"{name}@x"), (2, 0))
@@ -272,7 +299,8 @@ def test_names_survive_every_table_and_no_cell_is_a_formula(book, tmp_path, name
 
 
 def test_guarding_is_undone_exactly():
-    for text in [*NAMES, "", "'", "''", "' =", "  =x", "＝x", "plain", "5", "%x", "|x"]:
+    split = [*SPLIT, ";=", ";'=", "a; =x;;+", "a\t\n-x", ";;'"]
+    for text in [*NAMES, *split, "", "'", "''", "' =", "  =x", "＝x", "plain", "5", "%x", "|x"]:
         assert unguarded(guarded(text)) == text
         assert read_csv(write_csv(["h"], [[text]]))[1:] == ([[text]] if text else [[""]])
     assert write_csv(["h"], [[-5, 2.5, None, True]]).split("\r\n")[1] == "-5,2.5,,true"
@@ -338,6 +366,26 @@ def test_gradescope_results_have_the_documented_fields(book):
     assert "advantages[0]" not in text  # promises only
     (text,) = gradescope_files(standing(book, Policy()), Choices(reveal=Reveal.DIAGNOSIS)).values()
     assert "looks like: the accumulator runs on" in json.loads(text)["tests"][1]["output"]
+
+
+def test_promises_alone_tell_no_seconds(book):
+    """A submission that sleeps for as long as a hidden input says would have it told."""
+    texts = {reveal: [] for reveal in (Reveal.PROMISE, Reveal.COUNTEREXAMPLE)}
+    for seconds in (0.01, 12.345):
+        key = send(book, "ann", (2, 0))
+        slept = report(2, 0) | {"seconds": 3 * seconds}
+        slept["checks"] = [check | {"seconds": seconds} for check in slept["checks"]]
+        book.store(key, slept, "", seconds)
+        marks = standing(book, Policy())
+        for reveal, seen in texts.items():
+            choices = Choices(reveal=reveal)
+            told = [junit(marks, choices), *gradescope_files(marks, choices).values()]
+            told += [json.dumps(form(slept, reveal)) for form in (github_classroom, prairielearn)]
+            telling = Telling(Course(COURSE), Policy(), reveal, DUE)
+            seen.append(told + [text for _, text in feedback_files(marks, telling)])
+    assert texts[Reveal.PROMISE][0] == texts[Reveal.PROMISE][1]
+    assert 'time="12.345"' in texts[Reveal.COUNTEREXAMPLE][1][0]
+    assert json.loads(texts[Reveal.COUNTEREXAMPLE][1][1])["execution_time"] == 37.04
 
 
 def check_gradescope(results):

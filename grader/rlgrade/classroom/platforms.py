@@ -47,9 +47,8 @@ def gradescope(reports: list[Report], reveal: Reveal, visibility: str = "visible
                     "extra_data": {"check": check["check"], "outcome": check["outcome"]},
                 }
             )
-    return {
+    results = {
         "score": round(sum(report["points"] for report in reports), 4),
-        "execution_time": round(sum(report["seconds"] for report in reports), 2),
         "output": _headline(reports),
         "output_format": "text",
         "test_output_format": "text",
@@ -59,6 +58,9 @@ def gradescope(reports: list[Report], reveal: Reveal, visibility: str = "visible
         "tests": tests,
         "extra_data": {"reports": [_provenance(report) for report in reports]},
     }
+    if reveal > Reveal.PROMISE:  # a submission that sleeps chooses it
+        results["execution_time"] = round(sum(report["seconds"] for report in reports), 2)
+    return results
 
 
 def github_classroom(report: Report, reveal: Reveal) -> Report:
