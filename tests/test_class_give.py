@@ -1,6 +1,7 @@
 """What goes out: a handout without anything hidden, and bundles that grade on their platforms."""
 
 import base64
+import io
 import json
 import os
 import shutil
@@ -16,6 +17,9 @@ pytest.importorskip("sqlalchemy")
 
 from test_class_book import check_gradescope
 
+from rlgrade.classroom import autograde
+from rlgrade.classroom.archives import Refused
+from rlgrade.classroom.autograde import grade_for_gradescope, read_settings
 from rlgrade.classroom.bundle import Grading, gradescope_bundle
 from rlgrade.classroom.handout import leaks, make_handout
 from rlgrade.courses import Course
@@ -175,6 +179,38 @@ def on_gradescope(home, files):
     return done, json.loads((home / "results" / "results.json").read_text())
 
 
+def test_setup_finds_a_python_and_what_it_lacks(tmp_path, autograder):
+    """As on Ubuntu: python3 is too old, python3.12 has no venv until apt-get brings it."""
+    home, tools, log = tmp_path / "source", tmp_path / "bin", tmp_path / "log"
+    home.mkdir()
+    tools.mkdir()
+    shutil.copy(autograder / "source" / "setup.sh", home)
+    for name in ("bash", "dirname", "basename", "mkdir", "cat", "chmod"):
+        (tools / name).symlink_to(shutil.which(name))
+    inside = f'echo pip "$@" >>{log}'
+    scripts = {
+        "python3": "exit 1",
+        "python3.12": f"""[ "$1" = -c ] && exit 0
+            [ -e {tmp_path}/has-venv ] || exit 1
+            mkdir -p venv/bin; echo '#!/bin/sh\n{inside}' >venv/bin/python
+            chmod +x venv/bin/python""",
+        "apt-get": f"""echo apt-get "$@" $DEBIAN_FRONTEND >>{log}
+            [ "$3" = python3.12-venv ] && echo >{tmp_path}/has-venv; exit 0""",
+    }
+    for name, text in scripts.items():
+        (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tools / name).chmod(0o755)
+    done = subprocess.run(
+        [home / "setup.sh"], env={"PATH": str(tools)}, capture_output=True, text=True, cwd="/"
+    )
+    assert done.returncode == 0, done.stderr
+    apt, install, pip = log.read_text().splitlines()
+    assert apt == "apt-get update noninteractive"
+    assert install == "apt-get install -y python3.12-venv noninteractive"
+    assert pip.startswith("pip -m pip install")
+    assert pip.endswith("-r requirements.txt")
+
+
 def test_the_gradescope_bundle_grades_in_gradescopes_folders(autograder):
     names = {p.name for p in (autograder / "source").iterdir()}
     assert {"setup.sh", "run_autograder", "engine", "course", "requirements.txt"} <= names
@@ -220,6 +256,61 @@ if seen:
     assert 0 < results["score"] < 4
     _, results = on_gradescope(autograder, {"scale.py": thief + "print('no function')"})
     assert results["score"] == 0
+
+
+def test_names_that_are_no_text_and_hostile_zips_still_get_results(autograder):
+    odd = os.fsdecode(b"\xff")
+    hostile = io.BytesIO()
+    with zipfile.ZipFile(hostile, "w") as archive:
+        archive.writestr("x.py", "x")
+    nameless = hostile.getvalue().replace(b"x.py", b"\0.py")
+    folder = autograder / "submission"
+
+    def grade(*files, link=""):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name, data in files:
+            (folder / name).write_bytes(data)
+        if link:
+            (folder / link).symlink_to("/etc/passwd")
+        (autograder / "results" / "results.json").unlink(missing_ok=True)
+        code = grade_for_gradescope(course, settings, autograder)
+        return code, json.loads((autograder / "results" / "results.json").read_text())
+
+    course = Course(autograder / "source" / "course")
+    settings = read_settings(autograder / "source" / "autograde.toml")
+    code, results = grade((f"{odd}.zip", b"no zip"), ("hw.zip", nameless), link=f"{odd}.py")
+    assert (code, results["score"]) == (0, 0)
+    assert "is a link" in results["tests"][0]["output"]
+    code, results = grade((f"{odd}.zip", b"no zip"), ("hw.zip", nameless), ("scale.py", b"x = 1"))
+    assert (code, results["score"]) == (0, 0)
+
+
+@pytest.mark.parametrize("where", ["folder_entries", "best_file"])
+def test_whatever_goes_wrong_on_gradescope_there_are_results(autograder, monkeypatch, where):
+    def fails(*_, **__):
+        raise RecursionError
+
+    (autograder / "results" / "results.json").unlink(missing_ok=True)
+    monkeypatch.setattr(autograde, where, fails)
+    settings = read_settings(autograder / "source" / "autograde.toml")
+    with pytest.raises(RecursionError):
+        grade_for_gradescope(Course(autograder / "source" / "course"), settings, autograder)
+    results = json.loads((autograder / "results" / "results.json").read_text())
+    assert "score" not in results
+    assert "costs you nothing" in results["output"]
+
+
+def test_a_submission_without_end_is_refused_and_not_the_graders_fault(autograder, monkeypatch):
+    def many(_):
+        raise Refused("it holds more than 3 files")
+
+    monkeypatch.setattr(autograde, "folder_entries", many)
+    settings = read_settings(autograder / "source" / "autograde.toml")
+    course = Course(autograder / "source" / "course")
+    assert grade_for_gradescope(course, settings, autograder) == 0
+    results = json.loads((autograder / "results" / "results.json").read_text())
+    assert (results["score"], results["tests"][0]["output"]) == (0, "it holds more than 3 files")
 
 
 def test_a_grader_fault_on_gradescope_gives_no_score(autograder):
