@@ -2,8 +2,9 @@
 
 A completion is what the model wrote after the prompt, of any length and with anything in it. No
 verifier ever raises because of what a completion contains, runs any part of it, or takes more than
-linear time in its length. They work on text and plain Python numbers. Tensors appear only in the
-last function, the loop in which a language model is trained on what the verifiers pay.
+linear time in its length. They take and return text and plain Python numbers, whatever they use in
+between. Tensors appear only in the last function, the loop in which a language model is trained on
+what the verifiers pay.
 """
 
 import re
@@ -56,12 +57,13 @@ def answers_match(answer: str, reference: str) -> bool:
     A sign is `+` or `-`. Digits are the ASCII digits 0 to 9. An integer is one or more digits, or
     one to three digits followed by one or more groups of a comma and exactly three digits. There
     is no space in a number. So `1e3`, `50%`, `5.`, `1_000`, `1,23`, `$42`, `42 m` and digits of
-    other scripts are texts, which match no number.
+    other scripts are texts, which match no number. `\FRAC{1}{2}` is a number: case goes first.
 
-    Two numbers match when they are equal exactly, as rational numbers: 0.5 is 1/2, 0.333 is not
-    1/3. Where at least one of the two is no number, equal texts match. Some texts match nothing,
-    not even themselves: the empty text; `nan`, `inf` and `infinity`, with or without a sign; a
-    fraction of the forms above whose denominator is zero.
+    Two numbers match when they are equal exactly, as rational numbers: 0.5 is 1/2, but 0.333 is not
+    1/3, however many threes it has. Where at least one of the two is no number, equal texts match.
+    Some texts match nothing, not even themselves: the empty text; `nan`, `inf` and `infinity`, with
+    or without a sign; a fraction of the forms above whose denominator is zero (one that is longer
+    than `LONGEST_NUMBER` is a text like any other).
 
     Nothing is ever evaluated: `6*7` is a text, and so is `__import__('os')`.
     Source: none; each library has its own rules. Why exact and narrow: Huang et al., Pitfalls of
@@ -118,7 +120,8 @@ def verifiable_reward(completion: str, reference: str, *, format_weight: float =
         A float from 0.0 to 1.0, in reward units. In time linear in the length.
 
     Raises:
-        ValueError: `format_weight` is negative, 1 or more; the message names it.
+        ValueError: `format_weight` is negative, 1 or more, whatever the completion is; the message
+            names it.
     """
     raise NotImplementedError
 
@@ -140,7 +143,7 @@ def pass_at_k(n: int, c: int, k: int) -> float:
 
     Returns:
         A float from 0 to 1, no unit, off by less than 1e-6. For n up to 10**6 in well under a
-        second, whatever c and k are.
+        second, whatever c and k are; the binomial coefficients themselves take half a minute.
 
     Raises:
         ValueError: c or k is out of its range; the message names it. Where n is below 1, c and k
@@ -177,14 +180,16 @@ def train_grpo(
         4. A[p, g] = (r[p, g] - mean(r[p])) / (std(r[p]) + 1e-4), where std divides by G - 1. A tied
            group has A = 0 exactly.
         5. `epochs` steps of the optimizer, each on the gradient of this loss over all P * G
-           completions and on nothing left from before:
+           completions, at once or collected part by part, and on nothing left from before, not even
+           from before the call:
 
                ratio[i] = pi(token i) / pi_old(token i)
                L = - mean over i of min(ratio[i] * A, clip(ratio[i], 1 - epsilon, 1 + epsilon) * A)
 
            The mean is over every sampled token of the batch: all up to and including the EOS,
-           none of the prompt. pi_old is the policy that sampled, at the same temperature. The
-           gradient is taken as it is; its norm is not clipped.
+           none of the prompt. pi_old is the policy that sampled, at the same temperature; whether
+           noted while sampling or computed before the first step is the same. The gradient is taken
+           as it is; its norm is not clipped.
         6. `on_update(...)` once; the training ends when it returns False.
 
     The policy runs with gradient only for the losses of step 5, at most `epochs` times on each
@@ -198,10 +203,11 @@ def train_grpo(
         optimizer: holds the parameters of `policy`.
         draw_prompts: maps a number P of prompts to their tokens [P, T] int64, all equally long, and
             a list of P references, texts.
-        decode: maps completions [N, R] int64 to a list of N texts. It reads a row up to its first
-            EOS; what stands behind does not matter. It gets the completions, without the prompts,
-            group after group: all G of the first prompt, then all of the second. In one call or in
-            several; a row has the completion as it was sampled, EOS included.
+        decode: maps completions [N, any length] int64 to a list of N texts. It reads a row up to
+            its first EOS; what stands behind does not matter, and nothing need stand there. It gets
+            each completion once, without the prompt, group after group: all G of the first prompt,
+            then all of the second. In one call or in several, down to one row in each; a row has
+            the completion as it was sampled, EOS included.
         eos_id: the token that ends a completion.
         max_tokens: R, at least 1, in tokens.
         updates: how often, at most.
@@ -212,7 +218,7 @@ def train_grpo(
         temperature: above 0, no unit.
         on_update: is told of each update, in Python floats: "reward", the mean of r; "signal", the
             share of groups that are not tied; "length", the mean number of tokens of a completion,
-            EOS included. Says whether to go on.
+            EOS included. Says whether to go on, as a bool.
         generator: where the randomness of the samples comes from.
 
     Raises:
