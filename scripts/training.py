@@ -40,11 +40,12 @@ def attempts_of(job):
     with Server() as server:
         for seed in seeds:
             for check in grade(exercise, data, server, seed, settings=settings).checks:
-                passed = check.outcome.value == "pass"
-                (curve,) = check.training["attempts"]
-                found.append((check.check, passed, check.seconds, curve))
+                passed = check.outcome is Outcome.PASS
                 if not passed:
                     print(f"{name} {Path(path).name} seed {seed}: {check.message}", flush=True)
+                if passed or check.outcome in (Outcome.FAIL, Outcome.ERROR):
+                    (curve,) = check.training["attempts"]
+                    found.append((check.check, passed, check.seconds, curve))
     return name, Path(path).name, found
 
 
@@ -123,7 +124,7 @@ def print_right(pool, exercises, runs, seed, bands=False):
             found[name, check, file].append((passed, seconds, max(curve["steps"], default=0)))
             if passed:
                 curves[name, check].append((curve["steps"], curve["scores"]))
-        print(f"  {name} {file}: {len(results)} attempts", flush=True)
+        print(f"  {name} {file}: {len(results)} decided", flush=True)
     if bands:
         write_bands(curves)
     print("exercise, check, file: failed/attempts (bound), seconds median/p99, steps median/max")
