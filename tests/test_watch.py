@@ -333,10 +333,10 @@ def test_without_a_terminal_the_way_to_grade_once_is_told(workspace, course, arg
 
 
 def test_another_command_of_ours_takes_no_module_from_the_workspace(workspace, monkeypatch, capfd):
-    (workspace / "runpy.py").write_text("raise SystemExit(9)\n")
+    (workspace / "rlgrade.py").write_text("raise SystemExit(9)\n")
     monkeypatch.chdir(workspace)
     run_command(COURSE, "list")
-    assert "ex01_scale" in capfd.readouterr().out
+    assert "Scale and sum" in capfd.readouterr().out
 
 
 def test_each_save_is_told_once_and_a_file_that_is_gone_after_a_moment(tmp_path):
