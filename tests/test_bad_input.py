@@ -107,8 +107,9 @@ def test_a_print_is_shown_with_the_smallest_case(grade_scale):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "scale.py is empty; `rlgrade init` brings the stub back"),
-        ("  \n\n", "scale.py is empty; `rlgrade init` brings the stub back"),
+        ("", "scale.py is empty; `rlgrade reset` brings the stub back"),
+        ("a = 1\0\n", "scale.py is no text; a submission is one file of Python code"),
+        ("  \n\n", "scale.py is empty; `rlgrade reset` brings the stub back"),
         ("x = 1\ndef scale(:\n", "scale.py:2: invalid syntax: def scale(:"),
         ("x = 1\n\tdef f(): pass", "scale.py:2: unexpected indent: def f(): pass"),
         (b"x = '\xff'", "scale.py:1: this byte is not UTF-8; save the file as UTF-8"),
@@ -119,7 +120,6 @@ def test_a_print_is_shown_with_the_smallest_case(grade_scale):
         ("1 / 0", "scale.py:1: ZeroDivisionError: division by zero (while the file was loaded)"),
         ("import sys\nsys.exit(0)", "scale.py:2: SystemExit: 0 (while the file was loaded)"),
         ("import os\nos._exit(0)", "scale.py ended the process (exit code 0) while it was loaded"),
-        ("x = 1\0", "scale.py: source code string cannot contain null bytes"),
     ],
 )
 def test_what_cannot_be_loaded(grade_text, text, problem):

@@ -44,6 +44,15 @@ def test_an_error_that_no_mistake_explains_gets_no_name(grade_scale):
     assert grade_scale("return rewards * factor + 0.125").diagnosis == []
 
 
+def test_a_mistake_is_recognised_behind_ways_of_ones_own(exercise, grade_text):
+    """Another dtype, and another wording of the refusal, as no known mistake has them."""
+    text = exercise.solution.read_text()
+    text = text.replace("rewards.detach() * factor", "rewards.detach().double()")
+    report = grade_text(text.replace("one row", "a single row"), only=frozenset({"scales_each"}))
+    assert report.checks[0].outcome is Outcome.FAIL
+    assert report.checks[0].diagnosis == ["the factor is never applied"]
+
+
 def test_two_mistakes_that_answer_alike_are_both_named(exercise, server, tmp_path):
     from shutil import copytree
 

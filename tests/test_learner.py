@@ -1,5 +1,6 @@
 """A learner's day: what is remembered, and the commands that read and change it."""
 
+import errno
 import hashlib
 import io
 import json
@@ -29,10 +30,11 @@ from rlgrade.learner.progress import (
     streak,
     upcoming_exercise,
 )
-from rlgrade.learner.solution import show_solution
+from rlgrade.learner.solution import parts_of, show_solution
 from rlgrade.outcome import Outcome, UsageError
 from rlgrade.plain import fitted
 from rlgrade.report import CheckResult, Report
+from rlgrade.workspace import make_workspace
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone(timedelta(hours=2)))
 
@@ -236,7 +238,7 @@ def test_hint_remembers_and_level_overrides(workspace):
     hints = find_course(COURSE).find("ex01").hints
     first = rlgrade("hint", cwd=workspace).stdout
     assert "A question before the first hint" in first
-    assert "more: rlgrade hint ex01\n" in first
+    assert "more, after another check or in 60 s: rlgrade hint ex01\n" in first
     assert "the next hint comes in" in rlgrade("hint", "ex01", cwd=workspace).stdout
     assert hints[1] in rlgrade("hint", "ex01", "--level", 2, cwd=workspace).stdout
     assert [hint["level"] for hint in saved(workspace)["exercises"]["ex01_scale"]["hints"]] == [
@@ -317,7 +319,7 @@ def test_a_read_only_workspace_works_and_says_once_that_nothing_is_kept(solved):
                 assert done.stderr.count("progress is not kept: ") == 1
             assert done.stderr.count("\n") == 1
             if arguments[0] == "hint":
-                assert "more: rlgrade hint ex01 --level 1" in done.stdout
+                assert "rlgrade hint ex01 --level 1" in done.stdout
     finally:
         for folder in folders:
             folder.chmod(0o755)
@@ -561,3 +563,33 @@ def test_without_update_nothing_changes(moving):
 )
 def test_text_is_spelled_out_where_the_terminal_lacks_a_character(text, encoding, shown):
     assert fitted(text, encoding) == shown
+
+
+@pytest.mark.parametrize("exercise", find_course().exercises, ids=str)
+def test_every_solution_can_be_shown_beside_any_file(exercise, tmp_path):
+    """Lambdas and conditional expressions have a body that is no list of statements."""
+    odd = tmp_path / exercise.file
+    odd.write_text(
+        "f = lambda x: x\n\n\ndef g(x):\n    h = lambda y: y if y else None\n    return h\n"
+    )
+    for path in (odd, exercise.stub, exercise.solution, *exercise.right):
+        assert parts_of(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("exercise", find_course().exercises, ids=str)
+def test_code_in_a_hint_is_code(exercise):
+    """A hint that begins with code keeps its indent: laid out, it must not become one paragraph."""
+    text = (exercise.hidden / "hints.md").read_text(encoding="utf-8")
+    for part, hint in zip(text.split("\n---\n"), exercise.hints, strict=True):
+        first = next(line for line in part.splitlines() if line.strip())
+        assert hint.splitlines()[0] == first.rstrip()
+
+
+def test_a_full_disk_leaves_no_empty_stub(tmp_path, monkeypatch):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("rlgrade.workspace.write_whole", full)
+    with pytest.raises(UsageError, match=f"{tmp_path} cannot be written: No space left"):
+        make_workspace(tmp_path, find_course(COURSE))
+    assert not list(tmp_path.rglob("*.py"))

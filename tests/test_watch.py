@@ -132,7 +132,7 @@ def test_a_walk_through_the_first_exercise(sits_down, workspace):
     learner.waits_for("v all", KEYS, without=["✓"])
 
     learner.presses("h")
-    learner.waits_for("A question before the first hint", "more: rlgrade hint ex01")
+    learner.waits_for("A question before the first hint", "rlgrade hint ex01")
     assert "scales each reward" in learner.sees.rpartition("A question")[2]
 
     learner.saves("def scale(:\n")

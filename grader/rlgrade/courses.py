@@ -120,7 +120,7 @@ class Exercise:
         if not path.is_file():
             raise CourseError(f"{path} is missing")
         text = path.read_text(encoding="utf-8")
-        return [part.strip() for part in text.split("\n---\n")]
+        return [part.strip("\n").rstrip() for part in text.split("\n---\n")]
 
     @property
     def right(self) -> list[Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from rlgrade.courses import Course, Exercise, find_course
 from rlgrade.outcome import UsageError
 from rlgrade.places import RECORD, STATE, workspace_above
+from rlgrade.store import write_whole
 
 ORIGINAL = "original"
 
@@ -67,7 +67,7 @@ def make_workspace(root: Path, course: Course) -> list[Path]:
             if not target.exists():
                 for path in (original, target):
                     path.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.copyfile(source, path)
+                    write_whole(path, source.read_bytes())
                 written.append(target)
         record = root / STATE / RECORD
         if not record.exists():
@@ -75,7 +75,7 @@ def make_workspace(root: Path, course: Course) -> list[Path]:
             text = "" if packaged else f"course = {str(course.root)!r}\n"
             record.write_text(f"format = 1\n{text}", encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"{error.filename or root}: {error.strerror}") from None
+        raise UsageError(f"{root} cannot be written: {error.strerror}") from None
     return written
 
 

@@ -8,7 +8,7 @@ standard deviation from pairwise differences.
 import itertools
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, make_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -505,10 +505,9 @@ def returns_are_a_target(submission, steps):
 
 
 @check("value_baseline_loss is 0 with gradient 0 where no step counts")
-@given(steps=regressions(masked=False), examples=10)
+@given(steps=regressions(masked=False).map(lambda s: replace(s, mask=s.mask & False)), examples=10)
 def nothing_counts_in_the_loss(submission, steps):
-    nothing = {"returns": steps.returns, "mask": np.zeros_like(steps.mask)}
-    answer = submission.value_baseline_loss.gradients("values", values=steps.values, **nothing)
+    answer = submission.value_baseline_loss.gradients("values", **vars(steps))
     expect_close("loss", answer.value, 0.0)
     expect(
         answer.carries_gradient,

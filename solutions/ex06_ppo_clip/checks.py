@@ -766,9 +766,8 @@ def ignores_what_is_masked(submission, batch):
 
 
 @check("gives 0, with a gradient of 0, where nothing counts")
-@given(batch=batches(), examples=5)
+@given(batch=batches().map(lambda b: replace(b, mask=b.mask & False)), examples=5)
 def gives_zero_for_nothing(submission, batch):
-    batch = replace(batch, mask=batch.mask & False)
     expect_policy_loss(submission, batch.update)
     expect_close("approximate_kl", kl_of(submission, batch.update), 0.0)
     expect_close("clip_fraction", share_of(submission, batch.update), 0.0)

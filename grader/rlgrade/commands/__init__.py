@@ -48,7 +48,12 @@ class Commands(click.Group):
         except GraderError as error:
             click.echo(f"rlgrade: {error} (the grader's fault, not your code's)", err=True)
             context.exit(ExitCode.BROKEN)
-        except (click.exceptions.Exit, click.ClickException, click.Abort, SystemExit):
+        except click.Abort as error:
+            if not isinstance(error.__context__, KeyboardInterrupt):
+                raise
+            click.echo("\nrlgrade: interrupted; nothing is left running", err=True)
+            context.exit(ExitCode.INTERRUPTED)
+        except (click.exceptions.Exit, click.ClickException, SystemExit):
             raise
         except BrokenPipeError:  # who read our output has seen enough; click ends quietly
             raise

@@ -17,13 +17,15 @@ from rlgrade.author.declare import Check
 from rlgrade.courses import Mistake
 from rlgrade.judge.bank import Bank
 from rlgrade.judge.calls import Link
-from rlgrade.judge.cases import Case, run_case, same_answers
+from rlgrade.judge.cases import Case, run_case, same_answers, similar_answers
 from rlgrade.judge.draws import Example, draw_examples
 from rlgrade.judge.server import WorkerGone
 
 FRESH = 30  # fresh cases of the failing check
 ELSEWHERE = 4  # of each other check
 SECONDS = 3.0
+TELLING = 3  # cases in which a mistake that is only similar must differ from the solution
+MOST_ALIKE = 2  # mistakes that are only similar; more of them tell nothing
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,11 @@ class Diagnoser:
         seen = self._ask(learner, check, failing)
         if seen is None:
             return []
+        return self._the_same(check, seen, learner) or self._the_like(check, seen, learner)
+
+    def _the_same(self, check: Check, seen: Seen, learner: Link) -> list[str]:
+        """Mistakes that answer as `learner` does in every respect, wherever the functions are."""
+        failing = seen.example
         suspects = [m for m in self.bank.exercise.mistakes if self._alike(m, seen)]
         if not suspects:
             return []
@@ -69,6 +76,29 @@ class Diagnoser:
                     return []
         suspects = self._tell_apart(suspects, elsewhere, learner)
         return [mistake.says for mistake in suspects if self._is_wrong(mistake, check, failing)]
+
+    def _the_like(self, check: Check, seen: Seen, learner: Link) -> list[str]:
+        """Mistakes with the numbers of `learner` in all cases of this check, if they are few.
+
+        Elsewhere, and in dtypes, graphs and wording, a learner's code may have ways of its own.
+        """
+        suspects = [m for m in self.bank.exercise.mistakes if self._similar(m, seen)]
+        telling = dict.fromkeys((m.name for m in suspects), 0)
+        for fresh in itertools.chain([seen], self._fresh(check, learner, FRESH)):
+            suspects = [mistake for mistake in suspects if self._similar(mistake, fresh)]
+            for mistake in suspects:
+                telling[mistake.name] += not self._similar_cases(None, mistake, fresh)
+        says = [mistake.says for mistake in suspects if telling[mistake.name] >= TELLING]
+        return says if len(says) <= MOST_ALIKE else []
+
+    def _similar(self, mistake: Mistake, seen: Seen) -> bool:
+        case = self.bank.case(mistake, seen.check.tries, seen.example)
+        return case is not None and similar_answers(case, seen.case)
+
+    def _similar_cases(self, one: Mistake | None, other: Mistake, seen: Seen) -> bool:
+        first = self.bank.case(one, seen.check.tries, seen.example)
+        second = self.bank.case(other, seen.check.tries, seen.example)
+        return first is None or second is None or similar_answers(first, second)
 
     def _tell_apart(
         self, suspects: list[Mistake], checks: list[Check], learner: Link

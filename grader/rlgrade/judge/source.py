@@ -71,13 +71,15 @@ def parse_source(file: str, data: bytes) -> Source:
         return Source(
             file, "", f"{file} is larger than {MAX_SOURCE >> 10} KiB; send the code alone"
         )
+    if b"\0" in data:
+        return Source(file, "", f"{file} is no text; a submission is one file of Python code")
     try:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         return Source(file, "", f"{file}:{line}: this byte is not UTF-8; save the file as UTF-8")
     if not text.strip():
-        return Source(file, text, f"{file} is empty; `rlgrade init` brings the stub back")
+        return Source(file, text, f"{file} is empty; `rlgrade reset` brings the stub back")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

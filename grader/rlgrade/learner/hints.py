@@ -52,7 +52,8 @@ def hint_at(exercise: Exercise, work: Work, level: int) -> Hint:
     if level == len(hints):
         more = f"that was the last hint; `rlgrade solution {exercise.short}` shows ours"
         return Hint(level, text, more)
-    return Hint(level, text, f"more: rlgrade hint {exercise.short}")
+    more = f"more, after another check or in {COOL_DOWN.seconds} s: rlgrade hint {exercise.short}"
+    return Hint(level, text, more)
 
 
 def question(exercise: Exercise, work: Work) -> str:

@@ -79,8 +79,9 @@ def _written(node: ast.FunctionDef | ast.ClassDef, lines: list[str]) -> Iterator
     dropped = {
         number
         for inner in ast.walk(node)
-        for first in getattr(inner, "body", [])[:1]
-        if isinstance(inner, (ast.FunctionDef, ast.ClassDef)) and _is_docstring(first)
+        if isinstance(inner, (ast.FunctionDef, ast.ClassDef))
+        for first in inner.body[:1]
+        if _is_docstring(first)
         for number in range(first.lineno, (first.end_lineno or first.lineno) + 1)
     }
     for number in range(begin, (node.end_lineno or begin) + 1):
