@@ -17,6 +17,7 @@ from test_cli import COURSE, RLGRADE, ROOT, rlgrade
 from test_store import without_rights
 
 from rlgrade.courses import find_course
+from rlgrade.learner.desk import open_desk
 from rlgrade.learner.hints import next_hint
 from rlgrade.learner.keeper import Keeper
 from rlgrade.learner.progress import (
@@ -593,3 +594,15 @@ def test_a_full_disk_leaves_no_empty_stub(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match=f"{tmp_path} cannot be written: No space left"):
         make_workspace(tmp_path, find_course(COURSE))
     assert not list(tmp_path.rglob("*.py"))
+
+
+def test_without_a_name_the_folder_one_stands_in_wins(tmp_path, monkeypatch):
+    course = find_course()
+    make_workspace(tmp_path, course)
+    monkeypatch.chdir(tmp_path)
+    desk = open_desk(str(course.root))
+    desk.keeper.begin(course.find("ex07"))
+    assert desk.exercise(None).short == "ex07"
+    monkeypatch.chdir(tmp_path / "ex03_baselines")
+    assert open_desk(str(course.root)).exercise(None).short == "ex03"
+    assert open_desk(str(course.root)).exercise("ex05").short == "ex05"

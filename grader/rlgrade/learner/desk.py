@@ -22,13 +22,18 @@ class Desk:
     keeper: Keeper
 
     def exercise(self, name: str | None) -> Exercise:
-        """The exercise of this name; without a name, the current one.
+        """The exercise of this name; without a name, that of the folder we are in, or the current.
 
         Raises:
             UsageError: there is none of this name, or none at all.
         """
         if name is not None:
             return self.course.find(name)
+        if self.workspace is not None:
+            here = [Path.cwd(), *Path.cwd().parents]
+            for exercise in self.course.exercises:
+                if self.workspace.file_of(exercise).parent in here:
+                    return exercise
         found = current_exercise(self.course.exercises, self.keeper.read())
         if found is None:
             raise UsageError(f"the course at {self.course.root} has no exercise yet")
