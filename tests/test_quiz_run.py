@@ -150,7 +150,7 @@ def test_hint_doubt_confidence_and_leaving_lose_nothing(sits_down, workspace, co
     learner.answers(prompt, "!the list looks odd")
     learner.sees("noted")
     learner.answers(prompt, "?")
-    learner.child.expect(["hint: Begin with", "no more hints"])
+    learner.child.expect(["hint: Begin with", "this question has no hint"])
     learner.answers(prompt, "1e9")
     learner.answers("how sure were you? s sure, u unsure, g guess: ", "g")
     learner.sees("not right", "Once more")

@@ -112,7 +112,8 @@ def verdict(text: str, conditions: int) -> tuple[str, int | None]:
         return "false", None
     found = re.fullmatch(r"(?:true )?(?:only )?(?:if|conditional)(?: ([a-z]))?", words)
     if not found:
-        raise AnswerError("type true, false, or `if` and the letter of the condition")
+        letter_too = " and the letter of the condition" if conditions else ""
+        raise AnswerError(f"type true, false, or `if`{letter_too}")
     return "conditional", letter(found[1], conditions) if conditions and found[1] else None
 
 

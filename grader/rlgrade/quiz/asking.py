@@ -36,6 +36,7 @@ class Asking:
     confidence: bool = False
     tries: int = TRIES
     given: list[str] = field(default_factory=list)  # the hints of this question
+    hinted: bool = False  # whether it has any
 
     def ask(self, instance: Instance) -> Answered:
         """Ask one question to its end.
@@ -44,6 +45,7 @@ class Asking:
             Leaves: the learner stops.
         """
         self.given = list(instance.hints)
+        self.hinted = bool(self.given)
         item = instance.item
         if isinstance(item, schema.Case):
             return self._case(instance)
@@ -68,12 +70,19 @@ class Asking:
             if text == REVEAL:
                 raise Reveal
             if text == HINT:
-                self.talk.say(f"hint: {self.given.pop(0)}" if self.given else "no more hints")
+                self.hint()
             elif text.startswith(FLAG) and "\n" not in text:
                 self.flag(item, text[1:].strip())
                 self.talk.say("noted; rlgrade quiz stats shows it")
             elif text:
                 return text
+
+    def hint(self) -> None:
+        """Say the next hint, or that there is none."""
+        if self.given:
+            self.talk.say(f"hint: {self.given.pop(0)}")
+        else:
+            self.talk.say("no more hints" if self.hinted else "this question has no hint")
 
     def _tries(self, item: schema.Item, attempt: Callable[[], Marked]) -> Answered:
         """Up to two attempts; the first decides."""
@@ -202,7 +211,7 @@ class Asking:
             if text == REVEAL:
                 raise Reveal
             if text == HINT:
-                self.talk.say(f"hint: {self.given.pop(0)}" if self.given else "no more hints")
+                self.hint()
             elif text.startswith(FLAG) and "\n" not in text:
                 self.flag(item, text[1:].strip())
                 self.talk.say("noted; rlgrade quiz stats shows it")

@@ -174,6 +174,8 @@ def _order(instance: Instance, answer: str) -> Marked:
     item = instance.item
     assert isinstance(item, schema.Order)
     typed = answers.letters(answer, len(instance.blocks))
+    if len(typed) < 2:
+        raise answers.AnswerError("type the letters of all blocks that belong, in order")
     given = [instance.blocks[n].text for n in typed]
     wanted = [block.text for block in item.blocks]
     if given == wanted:
