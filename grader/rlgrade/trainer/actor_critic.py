@@ -106,10 +106,12 @@ class CartPoleActorCritic:
     def evaluate(self) -> float:
         """Note a point of the curve; now and then the mean return of 100 fresh episodes, else 0."""
         poles, goal = self.poles, self.attempt.goal.score
-        self.attempt.point(poles.steps, poles.mean_return)
         if self._rollouts % EVALUATE_EVERY or poles.mean_return < PROMISING * goal:
+            self.attempt.point(poles.steps, poles.mean_return)
             return 0.0
-        return evaluate(self._logits, self.relabelling, self.attempt.random)
+        score = evaluate(self._logits, self.relabelling, self.attempt.random)
+        self.attempt.point(poles.steps, score)
+        return score
 
 
 def _network(outputs: int) -> Any:
