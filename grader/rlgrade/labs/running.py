@@ -47,10 +47,11 @@ class Running:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:
             worker.kill()
-        self._pool.shutdown()
+        # It has to wait, and once: the pool's thread waits for the same processes, and of two
+        # that do, one is not told that they ended.
+        self._pool.shutdown(cancel_futures=True)
         for worker in self._workers:
             worker.join()
 
