@@ -265,3 +265,27 @@ def test_to_explain_a_failure_takes_no_time_from_the_checks_behind_it(exercise, 
     assert found["adds_up"] is Outcome.PASS
     assert Outcome.TIMEOUT not in found.values()
     assert report.seconds < 3.0 + 3.0 + 2.0  # explanations have as long as the verdicts, no longer
+
+
+def test_many_small_values_count_for_the_memory_they_take(grade_scale, monkeypatch):
+    """Two bytes on the wire are a list of 56 here, and a check may keep all that it is answered."""
+    lists = "return [[] for _ in range(20_000)]"
+    assert "should be" in grade_scale(lists).message
+    monkeypatch.setattr("rlgrade.judge.server.MAX_TAKEN", 1 << 20)
+    result = grade_scale(lists)
+    assert result.outcome is Outcome.MEMORY
+    assert "answered with more than 1 MiB" in result.message
+
+
+def test_an_answer_of_too_many_values_is_refused(grade_scale):
+    result = grade_scale("return [[] for _ in range(300_000)]")
+    assert result.outcome is Outcome.ERROR
+    assert "more than 262,144 values" in result.message
+
+
+def test_a_line_behind_the_end_of_the_file_is_none(grade_scale):
+    """A submission can give its code any line number, and so tell what it was asked."""
+    far = "compile('\\n' * 70_000 + 'raise ValueError(1)', 'scale.py', 'exec')"
+    result = grade_scale(f"exec({far})")
+    assert result.outcome is Outcome.ERROR
+    assert result.line is None

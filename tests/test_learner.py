@@ -606,3 +606,15 @@ def test_without_a_name_the_folder_one_stands_in_wins(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "ex03_baselines")
     assert open_desk(str(course.root)).exercise(None).short == "ex03"
     assert open_desk(str(course.root)).exercise("ex05").short == "ex05"
+
+
+def test_ctrl_c_at_a_question_is_an_interrupt(workspace):
+    child = pexpect.spawn(
+        RLGRADE, ["--course", str(COURSE), "reset", "ex01"], cwd=str(workspace), timeout=60
+    )
+    child.expect("ex01_scale")
+    child.sendintr()
+    child.expect("interrupted; nothing is left running")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 130

@@ -354,6 +354,7 @@ def test_a_case_is_its_questions():
         ("estimate.legs", "-3", "positive"),
         ("order.day", "a b z", "letters from a to e"),
         ("order.day", "a a b", "twice"),
+        ("order.day", "a", "all blocks that belong"),
         ("match.words", "a b", "3 letters"),
         ("match.words", "1a 2b", "pair each number from 1 to 3"),
         ("match.words", "1a 1b 2c", "pair each number"),

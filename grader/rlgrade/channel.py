@@ -24,6 +24,7 @@ MAX_TEXT = 4 << 20
 MAX_PAYLOAD = 64 << 20
 MAX_DEPTH = 24
 MAX_AXES = 8
+MAX_VALUES = 1 << 18  # in one frame; a list takes far more memory than its two bytes
 MAX_EMPTY = 1 << 16  # rows, columns and so on of a tensor without a number in it
 VALUE_BYTES = 64  # what a small value takes in memory, with its place in a list
 
@@ -183,6 +184,8 @@ class _Reader:
 
     def value(self, tree: Any, depth: int) -> Any:
         self.values += 1
+        if self.values > MAX_VALUES:
+            raise ChannelError(f"a frame of more than {MAX_VALUES:,} values")
         kind = type(tree)
         if kind is list:
             if depth > MAX_DEPTH:

@@ -899,9 +899,15 @@ def improve_by_reinforce(
     needs="takes_one_step",
     weight=2,
 )
-@training(goal=0.998, null=0.5, unit="probability of the best actions", budget=5 * PROBE_UPDATES)
+@training(
+    goal=0.998,
+    null=0.5,
+    unit="probability of the best actions",
+    budget=len(probes()) * PROBE_UPDATES,
+)
 def learns_the_probes(submission: Any, attempt: Attempt) -> None:
-    for number, world in enumerate(probes().values()):
+    worlds = list(probes().values())
+    for number, world in enumerate(worlds):
         best = 0.0
         for update, policy in improve_by_reinforce(  # noqa: B007
             submission,
@@ -915,7 +921,7 @@ def learns_the_probes(submission: Any, attempt: Attempt) -> None:
             best = world.chance_of_best(policy)
             if best >= attempt.goal.score:
                 break
-        learned = number == len(probes()) - 1 or best < attempt.goal.score
+        learned = number == len(worlds) - 1 or best < attempt.goal.score
         # until the last probe is learned, the least probability over all of them is that of chance
         attempt.point(number * PROBE_UPDATES + update, best if learned else attempt.goal.null)
         if best < attempt.goal.score:

@@ -846,7 +846,7 @@ VALUE_PROBES = {
     goal=-1e-3,
     null=-1.0,
     unit="largest error of a value, with a minus sign,",
-    budget=5 * PROBE_UPDATES,
+    budget=len(VALUE_PROBES) * PROBE_UPDATES,
     likely={
         "flat": "a critic's loss that carries no gradient to the values",
         "worse": "a critic's loss of the wrong sign, or a bootstrap from a terminal state",

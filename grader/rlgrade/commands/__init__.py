@@ -51,8 +51,7 @@ class Commands(click.Group):
         except click.Abort as error:
             if not isinstance(error.__context__, KeyboardInterrupt):
                 raise
-            click.echo("\nrlgrade: interrupted; nothing is left running", err=True)
-            context.exit(ExitCode.INTERRUPTED)
+            _say_interrupted(context)
         except (click.exceptions.Exit, click.ClickException, SystemExit):
             raise
         except BrokenPipeError:  # who read our output has seen enough; click ends quietly
@@ -64,5 +63,11 @@ class Commands(click.Group):
             click.echo("rlgrade: this is a fault of the grader; please report it", err=True)
             context.exit(ExitCode.BROKEN)
         except KeyboardInterrupt:
-            click.echo("\nrlgrade: interrupted; nothing is left running", err=True)
-            context.exit(ExitCode.INTERRUPTED)
+            _say_interrupted(context)
+
+
+def _say_interrupted(context: click.Context) -> None:
+    from rlgrade.outcome import ExitCode
+
+    click.echo("\nrlgrade: interrupted; nothing is left running", err=True)
+    context.exit(ExitCode.INTERRUPTED)

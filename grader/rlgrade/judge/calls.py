@@ -291,7 +291,9 @@ class Link:
                 _demand_form(reply, awaited)
             except ChannelError as error:
                 self.close()
-                raise WorkerGone(Outcome.ERROR, f"its answer cannot be read: {error}") from None
+                raise WorkerGone(
+                    Outcome.ERROR, f"gave an answer that cannot be read: {error}"
+                ) from None
             reply["foreign"] = tensors.foreign
             return reply  # type: ignore[no-any-return]
 

@@ -24,7 +24,7 @@ from rlgrade.judge.server import WorkerGone
 FRESH = 30  # fresh cases of the failing check
 ELSEWHERE = 4  # of each other check
 SECONDS = 3.0
-TELLING = 3  # cases in which a mistake that is only similar must differ from the solution
+TELLING = 3  # cases that must tell the solution from numbers that are only similar
 MOST_ALIKE = 2  # mistakes that are only similar; more of them tell nothing
 
 
@@ -56,12 +56,17 @@ class Diagnoser:
         seen = self._ask(learner, check, failing)
         if seen is None:
             return []
-        return self._the_same(check, seen, learner) or self._the_like(check, seen, learner)
+        answered = [(m, self._case(m, seen)) for m in self.bank.exercise.mistakes]
+        same = [m for m, case in answered if case and same_answers(case, seen.case)]
+        if says := self._the_same(same, check, seen, learner):
+            return says
+        like = [m for m, case in answered if case and similar_answers(case, seen.case)]
+        return self._the_like(like, check, seen, learner)
 
-    def _the_same(self, check: Check, seen: Seen, learner: Link) -> list[str]:
-        """Mistakes that answer as `learner` does in every respect, wherever the functions are."""
-        failing = seen.example
-        suspects = [m for m in self.bank.exercise.mistakes if self._alike(m, seen)]
+    def _the_same(
+        self, suspects: list[Mistake], check: Check, seen: Seen, learner: Link
+    ) -> list[str]:
+        """Those that answer as `learner` does in every respect, wherever the functions are."""
         if not suspects:
             return []
         functions = seen.case.functions
@@ -75,30 +80,30 @@ class Diagnoser:
                 if not suspects:
                     return []
         suspects = self._tell_apart(suspects, elsewhere, learner)
-        return [mistake.says for mistake in suspects if self._is_wrong(mistake, check, failing)]
+        return [m.says for m in suspects if self._is_wrong(m, check, seen.example)]
 
-    def _the_like(self, check: Check, seen: Seen, learner: Link) -> list[str]:
-        """Mistakes with the numbers of `learner` in all cases of this check, if they are few.
+    def _the_like(
+        self, suspects: list[Mistake], check: Check, seen: Seen, learner: Link
+    ) -> list[str]:
+        """Those with the numbers of `learner` in all cases of this check, if they are few.
 
         Elsewhere, and in dtypes, graphs and wording, a learner's code may have ways of its own.
         """
-        suspects = [m for m in self.bank.exercise.mistakes if self._similar(m, seen)]
-        telling = dict.fromkeys((m.name for m in suspects), 0)
-        for fresh in itertools.chain([seen], self._fresh(check, learner, FRESH)):
-            suspects = [mistake for mistake in suspects if self._similar(mistake, fresh)]
-            for mistake in suspects:
-                telling[mistake.name] += not self._similar_cases(None, mistake, fresh)
-        says = [mistake.says for mistake in suspects if telling[mistake.name] >= TELLING]
-        return says if len(says) <= MOST_ALIKE else []
+        telling = int(self._is_told_apart(seen))
+        for fresh in self._fresh(check, learner, FRESH) if suspects else ():
+            telling += self._is_told_apart(fresh)
+            suspects = [
+                mistake
+                for mistake in suspects
+                if (case := self._case(mistake, fresh)) and similar_answers(case, fresh.case)
+            ]
+        few = len(suspects) <= MOST_ALIKE and telling >= TELLING
+        return [mistake.says for mistake in suspects] if few else []
 
-    def _similar(self, mistake: Mistake, seen: Seen) -> bool:
-        case = self.bank.case(mistake, seen.check.tries, seen.example)
-        return case is not None and similar_answers(case, seen.case)
-
-    def _similar_cases(self, one: Mistake | None, other: Mistake, seen: Seen) -> bool:
-        first = self.bank.case(one, seen.check.tries, seen.example)
-        second = self.bank.case(other, seen.check.tries, seen.example)
-        return first is None or second is None or similar_answers(first, second)
+    def _is_told_apart(self, seen: Seen) -> bool:
+        """Whether the solution has other numbers than the learner's code in a case."""
+        right = self._case(None, seen)
+        return right is not None and not similar_answers(right, seen.case)
 
     def _tell_apart(
         self, suspects: list[Mistake], checks: list[Check], learner: Link
@@ -132,8 +137,11 @@ class Diagnoser:
         case = run_case(learner, check.tries, example)
         return None if isinstance(case.error, WorkerGone) else Seen(check, example, case)
 
+    def _case(self, mistake: Mistake | None, seen: Seen) -> Case | None:
+        return self.bank.case(mistake, seen.check.tries, seen.example)
+
     def _alike(self, mistake: Mistake, seen: Seen) -> bool:
-        case = self.bank.case(mistake, seen.check.tries, seen.example)
+        case = self._case(mistake, seen)
         return case is not None and same_answers(case, seen.case)
 
     def _is_wrong(self, mistake: Mistake, check: Check, failing: Example) -> bool:

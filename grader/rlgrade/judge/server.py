@@ -275,7 +275,9 @@ class Worker:
             try:
                 size = frame_size(self._incoming)
             except ChannelError as error:
-                raise self._end(Outcome.ERROR, f"its answer cannot be read: {error}") from None
+                raise self._end(
+                    Outcome.ERROR, f"gave an answer that cannot be read: {error}"
+                ) from None
             if size is not None and len(self._incoming) >= size:
                 self.charge(size)
                 frame = self._incoming[:size]

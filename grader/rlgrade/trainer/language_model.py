@@ -56,10 +56,10 @@ class LanguageModel(Transformer):
             tokens = torch.cat([tokens, new], dim=1)
         return tokens
 
-    def log_probs(self, tokens: Tensor) -> Tensor:
-        """[B, R] the log-probability of each response token, in nats."""
-        logits = self(tokens[:, :-1])[:, PROMPT - 1 :]
-        chosen = tokens[:, PROMPT:].unsqueeze(-1)
+    def log_probs(self, tokens: Tensor, prompt: int = PROMPT) -> Tensor:
+        """[B, R] the log-probability of each token behind the prompt, in nats."""
+        logits = self(tokens[:, :-1])[:, prompt - 1 :]
+        chosen = tokens[:, prompt:].unsqueeze(-1)
         log_probs: Tensor = logits.log_softmax(dim=-1).gather(-1, chosen).squeeze(-1)
         return log_probs
 

@@ -158,19 +158,13 @@ class Lessons:
         tokens, counted = tokens.to(self.device), counted.to(self.device)
         advantages = advantages.to(self.device)
         with torch.no_grad():
-            old_log_probs = self._log_probs(tokens)
+            old_log_probs = self.model.log_probs(tokens, PROMPT)
         for _ in range(self._epochs):
-            ratio = (self._log_probs(tokens) - old_log_probs).exp()
+            ratio = (self.model.log_probs(tokens, PROMPT) - old_log_probs).exp()
             clipped = ratio.clamp(1 - EPSILON, 1 + EPSILON)
             gains = torch.minimum(ratio * advantages, clipped * advantages)
             gradients = torch.autograd.grad(-gains[counted].mean(), list(self.model.parameters()))
             self._optimiser.step(gradients)
-
-    def _log_probs(self, tokens: Tensor) -> Tensor:
-        logits = self.model(tokens[:, :-1])[:, PROMPT - 1 :]
-        chosen = tokens[:, PROMPT:].unsqueeze(-1)
-        log_probs: Tensor = logits.log_softmax(dim=-1).gather(-1, chosen).squeeze(-1)
-        return log_probs
 
     def _flat(self) -> Tensor:
         with torch.no_grad():
