@@ -20,7 +20,8 @@ from rich.table import Table
 from rlgrade.courses import find_course
 from rlgrade.judge.bank import Bank
 from rlgrade.judge.calls import Link
-from rlgrade.judge.grading import Settings, grade, load_checks
+from rlgrade.judge.grading import Settings, grade
+from rlgrade.judge.loading import load_checks
 from rlgrade.judge.server import Server
 
 ROUNDS = 15
@@ -120,7 +121,7 @@ def saves(table: Table) -> None:
             times = side_by_side(ROUNDS, {"save": save, "check": check})
             ratio = f"{times['save'] / times['check']:.2f} x a warm check"
             row(table, f"save to verdict, ex05 {name}", times["save"], ratio, "300 ms")
-        child.send("x")
+        child.send("q")
         child.expect(pexpect.EOF)
 
 

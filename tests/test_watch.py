@@ -19,7 +19,7 @@ from rlgrade.watch.saved import GONE_SECONDS, SavedFile
 PATIENCE = 60.0  # seconds; the machine may be busy
 SOLUTION = (COURSE / "solutions" / "ex01_scale" / "scale.py").read_text()
 WRONG = SOLUTION.replace("* factor", "+ factor")
-KEYS = "x quit"
+KEYS = "q quit"
 
 
 class Learner:
@@ -70,7 +70,7 @@ class Learner:
 
     def leaves(self):
         """Quit; the exit code."""
-        self.presses("x")
+        self.presses("q")
         return self.has_left()
 
     def has_left(self):
@@ -242,13 +242,86 @@ def test_what_asks_first(sits_down, workspace):
 
     learner.presses("o")
     learner.waits_for("Multiply, then add.", KEYS)
-    learner.presses("q")
+    learner.presses("z")
     learner.waits_for("nothing is lost")
     learner.look(0.5)
     learner.child.sendintr()  # ends the quiz and nothing else
     learner.waits_for("nothing is left running\n\nn next")
     learner.presses("h")
     learner.waits_for("A question before the first hint", KEYS)
+    assert learner.leaves() == 0
+
+
+def test_escape_at_a_question_means_no(sits_down, workspace):
+    learner = sits_down()
+    learner.waits_for("scale is not written yet", KEYS)
+    learner.saves("mine = 1\n")
+    learner.waits_for("defines no function `scale`", KEYS)
+    for key, question in (("s", "Give ex01 up"), ("r", "Put the stub in the place")):
+        learner.presses(key)
+        learner.waits_for(question, "y/N")
+        learner.look(0.3)
+        learner.presses("\x1b[A")  # an arrow is no answer
+        learner.look(0.3)
+        assert "y/N no" not in learner.sees.rpartition(question)[2]
+        learner.presses("\x1b")
+        learner.look(0.3)
+        assert "no" in learner.sees.rpartition("y/N")[2]
+    assert saved(workspace)["exercises"]["ex01_scale"]["gave_up"] is None
+    assert (workspace / "ex01_scale" / "scale.py").read_text() == "mine = 1\n"
+
+    learner.presses("l")
+    learner.waits_for("Go to (such as ex05; Enter or Esc stays):")
+    learner.look(0.3)
+    learner.presses("ex2")
+    learner.waits_for("stays): ex2")
+    learner.presses("\x7f")
+    learner.waits_for("stays): ex", without=["stays): ex2"])
+    learner.presses("02\x1b")
+    learner.waits_for("ex01_scale  Scale and sum", KEYS, without=["Go to", "^["])
+    learner.presses("\x1b")  # and where nothing is asked, nothing
+    learner.presses("l")
+    learner.waits_for("Go to (such as")
+    learner.look(0.3)
+    learner.presses("\x1b[Dex0\x1b[C2\r")
+    learner.waits_for("ex02_scale  Once more", KEYS)
+    assert learner.leaves() == 0
+
+
+def test_the_question_mark_lists_every_key(sits_down):
+    learner = sits_down(columns=100)
+    learner.waits_for("scale is not written yet", "? keys", "z quiz", KEYS)
+    line = next(line for line in learner.sees.splitlines() if KEYS in line)
+    learner.presses("?")
+    learner.waits_for("Esc at a question means no.", KEYS)
+    lines = learner.sees.splitlines()
+    told = {line[:1]: line.split()[1:] for line in lines if line[1:3] == "  " and line[0] != " "}
+    assert set(told) >= {key[0] for key in line.split("  ")} | {"c", "n"}
+    assert all(len(words) > 2 for words in told.values())
+    learner.presses("x")  # what used to quit still does
+    assert learner.has_left() == 0
+
+
+def test_the_pager_says_how_to_get_back(sits_down, course):
+    if shutil.which("less") is None:
+        pytest.skip("less is not installed")
+    readme = course / "exercises" / "ex01_scale" / "README.md"
+    readme.write_text(readme.read_text() + "\nAnd on.\n" * 60)
+    learner = sits_down(PAGER="less")
+    learner.waits_for("scale is not written yet", KEYS)
+    learner.presses("o")
+    learner.waits_for("Multiply, then add.", "q goes back to rlgrade, space turns the page")
+    learner.presses("q")
+    learner.waits_for(KEYS)
+    learner.presses("q")
+    assert learner.has_left() == 0
+
+    learner = sits_down(PAGER="less", LESS="-Psmine$")
+    learner.waits_for("scale is not written yet", KEYS)
+    learner.presses("o")
+    learner.waits_for("Multiply, then add.", "mine", without=["goes back", "ESC["])
+    learner.presses("q")
+    learner.waits_for(KEYS)
     assert learner.leaves() == 0
 
 

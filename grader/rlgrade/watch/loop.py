@@ -17,17 +17,16 @@ from rlgrade.learner.progress import Work, next_exercise
 from rlgrade.learner.reading import show_hint, show_markdown
 from rlgrade.learner.reset import reset_exercise
 from rlgrade.outcome import GraderError, UsageError
+from rlgrade.watch.keys import QUIT, key_line, show_keys
 from rlgrade.watch.saved import POLL_SECONDS, SavedFile
 from rlgrade.watch.screen import Screen, Title
 from rlgrade.watch.session import Session
-from rlgrade.watch.terminal import END, Terminal
+from rlgrade.watch.terminal import Terminal
 
 if TYPE_CHECKING:
     from rlgrade.author.declare import Check
     from rlgrade.judge.training import Verdict
     from rlgrade.report import CheckResult
-
-QUIT = ("x", END)
 
 
 class Superseded(BaseException):
@@ -60,10 +59,11 @@ class Watch:
             "r": self.reset,
             "v": self.explain_all,
             "c": self.check,
+            "?": self.help,
         }
         self.has_quizzes = any((desk.course.root / "quizzes").glob("*.yaml"))
         if self.has_quizzes:
-            self.keys["q"] = self.quiz
+            self.keys["z"] = self.quiz
 
     def run(self, exercise: Exercise) -> None:
         """Until the learner quits."""
@@ -156,11 +156,12 @@ class Watch:
 
     def key_line(self) -> list[str]:
         """The keys that do something now."""
-        keys = ["c check"] if self.manual else []
-        keys += ["n next"] if self.is_done() else []
-        keys += ["h hint", "l list", "o README", "s solution", "r reset"]
-        keys += ["q quiz"] if self.has_quizzes else []
-        return [*keys, "v less" if self.verbose else "v all", "x quit"]
+        return key_line(
+            manual=self.manual,
+            done=self.is_done(),
+            quizzes=self.has_quizzes,
+            verbose=self.verbose,
+        )
 
     def is_done(self) -> bool:
         """Whether the current exercise was passed or given up."""
@@ -197,11 +198,8 @@ class Watch:
             console.print(text, end="", soft_wrap=True)
 
         self.screen.below(show)
-        with self.terminal.whole_lines():
-            try:
-                name = input("\nGo to (such as ex05; Enter stays): ").strip()
-            except (EOFError, KeyboardInterrupt):
-                name = ""
+        self.screen.prompt("Go to (such as ex05; Enter or Esc stays): ")
+        name = self.terminal.line().strip()
         try:
             found = course.find(name) if name else self.exercise
         except UsageError as error:
@@ -261,6 +259,10 @@ class Watch:
         with self.terminal.whole_lines():
             run_command(self.desk.course.root, "quiz", *own)
         self.screen.keys(self.key_line())
+
+    def help(self) -> None:
+        """Every key, with what it does."""
+        self.screen.below(lambda console: show_keys(console, quizzes=self.has_quizzes))
 
     def explain_all(self) -> None:
         """Explain every failure, or the first only."""

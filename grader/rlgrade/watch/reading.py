@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 from rlgrade.render import make_console
+
+LESS = "-R -Ps?e(end) .q goes back to rlgrade, space turns the page$"
 
 
 def page(show: Callable[[Console], None]) -> None:
@@ -32,9 +35,26 @@ def page(show: Callable[[Console], None]) -> None:
     )
     show(console)
     text.seek(0)
-    flags = os.environ.get("LESS", "")
-    os.environ["LESS"] = flags if "R" in flags else f"{flags} -R"  # or colours come as codes
-    click.echo_via_pager(text.read(), color=True)
+    with _less_flags():
+        click.echo_via_pager(text.read(), color=True)
+
+
+@contextlib.contextmanager
+def _less_flags() -> Iterator[None]:
+    """`LESS` as the learner has it, and with -R, or colours come as codes; ours where it is unset.
+
+    Less's own prompt is a colon, which tells nobody how to get back.
+    """
+    before = os.environ.get("LESS")
+    own = before if before is None or "R" in before else f"{before} -R"
+    os.environ["LESS"] = LESS if own is None else own
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["LESS"]
+        else:
+            os.environ["LESS"] = before
 
 
 def run_command(course: Path, *arguments: str) -> None:

@@ -86,9 +86,14 @@ class Screen:
         self.below(lambda console: console.print(fitted(text, console.encoding)))
 
     def ask(self, question: str) -> None:
-        """A question; the answer is typed behind it."""
+        """A question; the key y or any other is its answer."""
+        self.prompt(f"{question} y/N ")
+
+    def prompt(self, text: str) -> None:
+        """A line of its own, behind which something is typed."""
         self._console.print()
-        self._console.print(fitted(f"{question} y/N ", self._console.encoding), end="")
+        self._console.print(fitted(text, self._console.encoding), end="")
+        self._console.file.flush()
 
     def answered(self, answer: str) -> None:
         """What was answered."""

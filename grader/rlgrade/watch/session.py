@@ -12,7 +12,8 @@ from types import TracebackType
 from rlgrade.author.declare import Check
 from rlgrade.courses import Course, Exercise
 from rlgrade.judge.bank import Bank
-from rlgrade.judge.grading import Settings, grade, load_checks
+from rlgrade.judge.grading import Settings, grade
+from rlgrade.judge.loading import load_checks
 from rlgrade.judge.server import Server
 from rlgrade.judge.training import Verdict
 from rlgrade.outcome import GraderError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import shutil
 import signal
@@ -17,6 +18,10 @@ from types import FrameType, TracebackType
 from rlgrade.outcome import UsageError
 
 END = "\x04"  # Ctrl-D
+ESCAPE = "\x1b"
+ESCAPE_SECONDS = 0.05  # what is no longer in coming belongs to the same key
+LONG_KEY = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|[^\x1b\r\n])")  # an arrow, Alt-x
+RUBOUT = ("\x7f", "\b")
 
 
 class Terminal:
@@ -62,18 +67,21 @@ class Terminal:
 
     def take_in(self, seconds: float = 0.0) -> tuple[str, ...]:
         """The keys that wait, after at most `seconds`; they go on waiting."""
-        ready, _, _ = select.select([self._number], [], [], seconds)
-        if ready:
-            try:
-                data = os.read(self._number, 64)
-            except OSError:
-                data = b""
-            text = data.decode(errors="ignore")
-            if not data:
-                self._keys.append(END)
-            elif not text.startswith("\x1b"):  # an arrow or a function key
-                self._keys.extend(text)
+        if self._has_input(seconds):
+            data = self._read()
+            if data.endswith(b"\x1b") and self._has_input(ESCAPE_SECONDS):
+                data += self._read()
+            self._keys.extend(LONG_KEY.sub("", data.decode(errors="ignore")) if data else END)
         return tuple(self._keys)
+
+    def _has_input(self, seconds: float) -> bool:
+        return bool(select.select([self._number], [], [], seconds)[0])
+
+    def _read(self) -> bytes:
+        try:
+            return os.read(self._number, 64)
+        except OSError:
+            return b""
 
     def forget_keys(self) -> None:
         """Drop what was pressed before a question was asked."""
@@ -83,10 +91,30 @@ class Terminal:
     def says_yes(self) -> bool:
         """Whether the answer to a question is the key y."""
         self.forget_keys()
+        return self._next() in ("y", "Y")
+
+    def line(self) -> str:
+        """What is typed up to Enter; nothing where Esc, Ctrl-C or Ctrl-D is pressed instead."""
+        self.forget_keys()
+        typed = ""
+        try:
+            while (key := self._next()) not in ("\n", "\r", ESCAPE, END):
+                if key in RUBOUT and typed:
+                    typed = typed[:-1]
+                    _echo("\b \b")
+                elif key.isprintable():
+                    typed += key
+                    _echo(key)
+        except KeyboardInterrupt:
+            key = ESCAPE
+        _echo("\n")
+        return typed if key in ("\n", "\r") else ""
+
+    def _next(self) -> str:
         key = None
         while key is None:
             key = self.key(1.0)
-        return key in ("y", "Y")
+        return key
 
     @contextlib.contextmanager
     def whole_lines(self) -> Iterator[None]:
@@ -109,6 +137,11 @@ class Terminal:
     def _resume(self, number: int, frame: FrameType | None) -> None:
         tty.setcbreak(self._number)
         self._resumed = True
+
+
+def _echo(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
