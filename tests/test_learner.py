@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from datetime import date, datetime, timedelta, timezone
@@ -277,6 +278,39 @@ def test_the_quick_list_knows_the_workspace(solved):
     ascii_only = rlgrade("list", cwd=solved, PYTHONIOENCODING="ascii").stdout
     assert ascii_only.isascii()
     assert "[ok] ex01" in ascii_only
+
+
+PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "PYTHONIOENCODING": "ascii"}
+
+
+@pytest.mark.parametrize("command", ["list", "progress", "lab"])
+@pytest.mark.parametrize(
+    ("columns", "term"), [(100, {}), (80, {}), (60, PLAIN), (40, {}), (40, PLAIN)]
+)
+def test_no_word_is_broken_on_a_narrow_terminal(tmp_path, command, columns, term):
+    make_workspace(tmp_path, find_course(ROOT))
+    lines = in_terminal([command], tmp_path, columns, **term).splitlines()
+    assert all(len(line) <= columns for line in lines), lines
+    whole = rlgrade(command, cwd=tmp_path, course=ROOT, **term).stdout
+    words = re.findall(r"[^\s░.]+", whole)
+    if command == "list" and columns == 40:  # too narrow for the minutes
+        words = re.findall(r"[^\s.]+", re.sub(r"\d+ min", "", whole))
+    assert re.findall(r"[^\s░.]+", "\n".join(lines)) == words
+    if command == "list":  # what is answered without click is the same
+        assert in_terminal([command], tmp_path, columns, course=None, **term).splitlines() == lines
+
+
+def in_terminal(arguments, folder, columns, course=ROOT, **environment):
+    """What a command prints in a real terminal of so many columns."""
+    command = [*(["--course", str(course)] if course else []), *arguments]
+    child = pexpect.spawn(
+        RLGRADE, command, cwd=str(folder), dimensions=(60, columns), encoding="utf-8", timeout=60,
+        env=os.environ | environment,
+    )  # fmt: skip
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0, child.before
+    return child.before.replace("\r\n", "\n")
 
 
 def test_another_file_than_the_learners_own_is_not_remembered(workspace):

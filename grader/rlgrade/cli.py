@@ -73,13 +73,15 @@ def init(course: str | None, folder: str, update: bool) -> None:
 @click.pass_obj
 def list_exercises(course: str | None) -> None:
     """List the exercises by chapter, with what you have done."""
+    from rlgrade.folding import terminal_width
     from rlgrade.learner.desk import open_desk
     from rlgrade.listing import listing
 
     desk = open_desk(course)
     _ = [exercise.metadata for exercise in desk.course.exercises]  # says what is wrong, if anything
     state = str(desk.workspace.state) if desk.workspace is not None else None
-    click.echo(listing(str(desk.course.root), state, sys.stdout.encoding), nl=False)
+    width = terminal_width(sys.stdout)
+    click.echo(listing(str(desk.course.root), state, sys.stdout.encoding, width), nl=False)
 
 
 @cli.command()

@@ -42,6 +42,7 @@ def quick_answer(arguments: list[str]) -> str | None:
 
 def quick_list() -> str:
     """The list of the course that belongs to the current folder, with what was done."""
+    from rlgrade.folding import terminal_width
     from rlgrade.listing import listing
     from rlgrade.places import RECORD, STATE, wanted_root, workspace_above
 
@@ -56,4 +57,4 @@ def quick_list() -> str:
         state = os.path.join(above, STATE)
         with open(os.path.join(state, RECORD), "rb") as file:
             root = wanted_root(tomllib.load(file).get("course"))
-    return listing(root, state, sys.stdout.encoding)
+    return listing(root, state, sys.stdout.encoding, terminal_width(sys.stdout))

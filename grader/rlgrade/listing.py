@@ -6,17 +6,26 @@ import os
 import tomllib
 from typing import Any
 
+from rlgrade.folding import folded, packed
+
+FOR_MINUTES = 50  # columns
 # The signs of an exercise that was passed, begun, given up, and of one that was not begun.
 SIGNS = {True: ("✓", "●", "▪", "○"), False: ("[ok]", "[..]", "[--]", "[  ]")}
 
 
-def listing(root: str, state: str | None = None, encoding: str | None = "utf-8") -> str:
+def listing(
+    root: str,
+    state: str | None = None,
+    encoding: str | None = "utf-8",
+    width: int | None = None,
+) -> str:
     """The exercises of the course in `root`, by chapter, as text.
 
     Args:
         root: the course's folder.
         state: the folder with the learner's progress, if there is one.
         encoding: of the terminal; without Unicode the signs are ASCII.
+        width: of the terminal; lines are broken between words, and a narrow one loses the minutes.
 
     Raises:
         OSError, ValueError, KeyError, TypeError, AttributeError: a file of the course is missing or
@@ -33,18 +42,30 @@ def listing(root: str, state: str | None = None, encoding: str | None = "utf-8")
     }
     signs = SIGNS[(encoding or "").lower().startswith("utf")]
     work = _work(state)
-    lines = [course["title"]]
+    lines = folded(course["title"], width)
     for key, title in course["chapters"].items():
         inside = {name: about for name, about in exercises.items() if about["chapter"] == key}
         if inside:
-            lines += ["", title]
+            lines += ["", *folded(title, width)]
         for name, about in inside.items():
-            needs = ", ".join(each.partition("_")[0] for each in about["prerequisites"])
-            after = f"  (after {needs})" if needs else ""
-            sign, short = _sign(work.get(name), signs), name.partition("_")[0]
-            lines.append(f"{sign} {short}  {about['minutes']:>3} min  {about['title']}{after}")
-    text = "\n".join(line.rstrip() for line in [*lines, "", _legend(signs)]) + "\n"
+            lines += _lines(name, about, _sign(work.get(name), signs), width)
+    lines += ["", *packed(_legend(signs), width)]
+    text = "\n".join(line.rstrip() for line in lines) + "\n"
     return text.encode(encoding or "ascii", "replace").decode(encoding or "ascii")
+
+
+def _lines(name: str, about: dict[str, Any], sign: str, width: int | None) -> list[str]:
+    """An exercise; what does not fit stands under its title."""
+    head = f"{sign} {name.partition('_')[0]}  "
+    head += f"{about['minutes']:>3} min  " if width is None or width >= FOR_MINUTES else ""
+    needs = ", ".join(each.partition("_")[0] for each in about["prerequisites"])
+    parts = [f"{head}{about['title']}", *([f"(after {needs})"] if needs else [])]
+    first, *rest = packed(parts, width)
+    hang = len(head)
+    return [
+        *folded(first, width, hang),
+        *(line for part in rest for line in folded(" " * hang + part, width, hang)),
+    ]
 
 
 def _sign(work: dict[str, Any] | None, signs: tuple[str, ...]) -> str:
@@ -58,9 +79,9 @@ def _sign(work: dict[str, Any] | None, signs: tuple[str, ...]) -> str:
     return begun if work.get("attempts") else fresh
 
 
-def _legend(signs: tuple[str, ...]) -> str:
+def _legend(signs: tuple[str, ...]) -> list[str]:
     names = ("passed", "begun", "given up", "not begun")
-    return "  ".join(f"{sign} {name}" for sign, name in zip(signs, names, strict=True))
+    return [f"{sign} {name}" for sign, name in zip(signs, names, strict=True)]
 
 
 def _work(state: str | None) -> dict[str, Any]:

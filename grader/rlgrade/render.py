@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from rlgrade.folding import packed
 from rlgrade.outcome import Outcome
 from rlgrade.plain import fitted, shows_unicode
 from rlgrade.report import CheckResult, Report, is_unwritten
@@ -140,13 +141,7 @@ class Printer:
     def _field(self, name: str, parts: list[str]) -> None:
         """A name, then its parts; a line is broken between two parts, never inside one."""
         gap = "  " if name == "smallest case" else " "
-        lines: list[str] = []
-        for part in parts:
-            longer = f"{lines[-1]}{gap}{part}" if lines else part
-            if lines and MARGIN + len(longer) <= max(self.console.width, 60):
-                lines[-1] = longer
-            else:
-                lines.append(part)
+        lines = packed(parts, max(self.console.width, 60) - MARGIN, gap)
         for number, line in enumerate(lines):
             head = Text(f"  {name if number == 0 else '':<{MARGIN - 2}}", style="cyan")
             self.print(head + Text(line, style="default"), hang=MARGIN)

@@ -122,6 +122,7 @@ def reset(course: str | None, exercise: str | None, yes: bool) -> None:
 @click.pass_obj
 def progress(course: str | None) -> None:
     """Show how far you are, chapter by chapter."""
+    from rlgrade.folding import terminal_width
     from rlgrade.learner.desk import open_desk
     from rlgrade.learner.overview import overview
     from rlgrade.plain import say
@@ -129,7 +130,8 @@ def progress(course: str | None) -> None:
 
     desk = open_desk(course)
     due = due_count(desk.workspace.state if desk.workspace is not None else None)
-    for line in overview(desk.course, desk.keeper.read(), desk.keeper.now().date(), due):
+    today, width = desk.keeper.now().date(), terminal_width(sys.stdout)
+    for line in overview(desk.course, desk.keeper.read(), today, due, width):
         say(line)
 
 

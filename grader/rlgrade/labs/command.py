@@ -12,6 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
+from rlgrade.folding import folded, terminal_width
 from rlgrade.labs.drawing import drawn
 from rlgrade.labs.lab import BAND, Lab
 from rlgrade.labs.picture import can_draw, save_pictures
@@ -31,9 +32,11 @@ WIDEST = 100
 def list_labs() -> None:
     """Print the name and title of every lab."""
     every = names()
-    width = max(len(name) for name in every)
+    widest = max(len(name) for name in every)
     for name in every:
-        say(f"{name:<{width}}  {find_lab(name).title}")
+        text = f"{name:<{widest}}  {find_lab(name).title}"
+        for line in folded(text, terminal_width(sys.stdout), widest + 2):
+            say(line)
     say("\nnext: rlgrade lab NAME")
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from datetime import date
 
 from rlgrade.courses import Course, Exercise
+from rlgrade.folding import folded
 from rlgrade.learner.progress import Progress, streak, upcoming_exercise
 
-BAR = 20
+BARS = (20, 10, 0)  # cells of a bar, the most for which there is room
+HANG = 2
 
 
 @dataclass(frozen=True)
@@ -37,13 +39,17 @@ def chapter_states(course: Course, progress: Progress) -> list[ChapterState]:
     ]
 
 
-def overview(course: Course, progress: Progress, today: date, quiz_due: int | None) -> list[str]:
-    """The lines of `rlgrade progress`."""
+def overview(
+    course: Course,
+    progress: Progress,
+    today: date,
+    quiz_due: int | None,
+    width: int | None = None,
+) -> list[str]:
+    """The lines of `rlgrade progress`, for a terminal of this width if it is one."""
     chapters = chapter_states(course, progress)
-    width = max((len(chapter.title) for chapter in chapters), default=0)
-    lines = [course.title, ""]
-    lines += [_chapter_line(chapter, width) for chapter in chapters]
-    lines += ["", *_totals(chapters), _days(progress, today)]
+    head, table = folded(course.title, width), _table(chapters, width)
+    lines = [*_totals(chapters), _days(progress, today)]
     if quiz_due is not None:
         lines.append(f"quiz: {_many(quiz_due, 'card')} due; rlgrade quiz review")
     following = upcoming_exercise(course.exercises, progress)
@@ -52,7 +58,8 @@ def overview(course: Course, progress: Progress, today: date, quiz_due: int | No
     else:
         title = following.metadata.title
         lines.append(f"next: rlgrade check {following.short}  ({title})")
-    return lines
+    tail = [each for line in lines for each in folded(line, width, HANG)]
+    return [*head, "", *table, "", *tail]
 
 
 def duration(seconds: int) -> str:
@@ -75,13 +82,28 @@ def _state(title: str, exercises: Sequence[Exercise], progress: Progress) -> Cha
     )
 
 
-def _chapter_line(chapter: ChapterState, width: int) -> str:
-    full = BAR * chapter.passed // chapter.exercises
-    bar = "█" * full + "░" * (BAR - full)
+def _table(chapters: Sequence[ChapterState], width: int | None) -> list[str]:
+    """A line a chapter, with the longest bar for which there is room; without any, two lines."""
+    longest = max((len(chapter.title) for chapter in chapters), default=0)
+    for cells in BARS:
+        lines = [f"{each.title:<{longest}}  {_counts(each, cells)}" for each in chapters]
+        if width is None or all(len(line) <= width for line in lines):
+            return lines
+    return [
+        line
+        for each in chapters
+        for line in (*folded(each.title, width, HANG), f"  {_counts(each, 0)}")
+    ]
+
+
+def _counts(chapter: ChapterState, cells: int) -> str:
+    """What follows the title: a bar of so many cells, the exercises, the points."""
+    full = cells * chapter.passed // chapter.exercises
+    bar = "█" * full + "░" * (cells - full) + "  " if cells else ""
     count = f"{chapter.passed} of {chapter.exercises}"
     points = f"{round(chapter.points, 2):g} of {chapter.max_points:g} points"
     given_up = f"  {chapter.gave_up} given up" if chapter.gave_up else ""
-    return f"{chapter.title:<{width}}  {bar}  {count:>7}  {points}{given_up}"
+    return f"{bar}{count:>7}  {points}{given_up}"
 
 
 def _totals(chapters: Sequence[ChapterState]) -> list[str]:

@@ -194,7 +194,7 @@ class Watch:
         course, state = self.desk.course, str(self.workspace.state)
 
         def show(console: Console) -> None:
-            text = listing(str(course.root), state, console.encoding)
+            text = listing(str(course.root), state, console.encoding, console.width)
             console.print(text, end="", soft_wrap=True)
 
         self.screen.below(show)

@@ -12,6 +12,7 @@ from rich.style import Style
 from rich.text import Text
 
 from rlgrade.courses import Exercise
+from rlgrade.folding import packed
 from rlgrade.learner.desk import short_path
 from rlgrade.outcome import Outcome
 from rlgrade.plain import fitted
@@ -186,11 +187,7 @@ class Screen:
     def _draw_keys(self) -> None:
         if self._keys:
             self._console.print()
-        lines = [""]
-        for key in self._keys:
-            longer = f"{lines[-1]}  {key}" if lines[-1] else key
-            lines = [*lines[:-1], longer] if len(longer) <= self._console.width else [*lines, key]
-        for line in lines if self._keys else []:
+        for line in packed(self._keys, self._console.width):
             self._say(line, "dim")
 
     def _say(self, text: str, style: str = "") -> None:
