@@ -14,7 +14,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from rlgrade.courses import find_course
-from rlgrade.judge.grading import Settings, grade, load_checks
+from rlgrade.judge.grading import Settings, grade
+from rlgrade.judge.loading import load_checks
 from rlgrade.judge.server import Server
 
 # Patient: a verdict that only says that the machine was busy says nothing about a check.

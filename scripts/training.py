@@ -22,7 +22,8 @@ import numpy as np
 from scipy.stats import beta
 
 from rlgrade.courses import find_course
-from rlgrade.judge.grading import Settings, grade, load_checks
+from rlgrade.judge.grading import Settings, grade
+from rlgrade.judge.loading import load_checks
 from rlgrade.judge.server import Server
 from rlgrade.outcome import Outcome
 

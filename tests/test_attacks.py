@@ -32,7 +32,7 @@ import pytest
 import rlgrade
 from rlgrade.author.declare import Check
 from rlgrade.courses import Course, Exercise, find_course
-from rlgrade.judge import grading
+from rlgrade.judge import bank as bank_module
 from rlgrade.judge.bank import Bank
 from rlgrade.judge.calls import Link
 from rlgrade.judge.grading import Settings, grade
@@ -270,7 +270,7 @@ def honest(arena: Arena) -> Report:
 
 def hurry(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
     """Let the check that an attack answers to end sooner than after five seconds."""
-    load = grading.load_checks
+    load = bank_module.load_checks
 
     def loaded(exercise: Exercise) -> list[Check]:
         return [
@@ -278,7 +278,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
             for check in load(exercise)
         ]
 
-    monkeypatch.setattr(grading, "load_checks", loaded)
+    monkeypatch.setattr(bank_module, "load_checks", loaded)
 
 
 @pytest.fixture

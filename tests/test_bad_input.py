@@ -83,11 +83,11 @@ def test_an_exception_shows_the_learners_own_frames_only(grade_scale):
 def test_an_infinite_loop_ends_with_the_check(grade_scale, monkeypatch):
     from dataclasses import replace
 
-    from rlgrade.judge import grading
+    from rlgrade.judge import bank
 
-    load = grading.load_checks
+    load = bank.load_checks
     quick = lambda exercise: [replace(check, seconds=0.3) for check in load(exercise)]  # noqa: E731
-    monkeypatch.setattr(grading, "load_checks", quick)
+    monkeypatch.setattr(bank, "load_checks", quick)
     result = grade_scale("while True: pass")
     assert result.outcome is Outcome.TIMEOUT
     assert result.message == "your code took too long (0.3 s)"

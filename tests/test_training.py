@@ -436,7 +436,7 @@ def test_the_course_needs_no_torch_to_list_its_training_checks():
 
     code = (
         "import sys; from rlgrade.courses import find_course; "
-        "from rlgrade.judge.grading import load_checks; "
+        "from rlgrade.judge.loading import load_checks; "
         "[load_checks(e) for e in find_course().exercises]; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent)

@@ -51,7 +51,7 @@ class ChecksFile(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """One item for each check."""
         from rlgrade.courses import Exercise
-        from rlgrade.judge.grading import load_checks
+        from rlgrade.judge.loading import load_checks
 
         hidden = self.path.parent
         shown = hidden.parents[1] / "exercises" / hidden.name

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from rlgrade.authoring import stub_of
 from rlgrade.courses import Course, Exercise, Mistake
 from rlgrade.judge.bank import Bank
-from rlgrade.judge.grading import Settings, grade, load_checks
+from rlgrade.judge.grading import Settings, grade
 from rlgrade.judge.server import Server
 from rlgrade.outcome import ExitCode, Outcome, UsageError
 from rlgrade.report import Report
@@ -80,7 +80,7 @@ class _Proofs:
         self.seed = seed
         self.thorough = thorough
         self.bank = Bank(exercise, server)
-        self.checks = load_checks(exercise)
+        self.checks = self.bank.checks
         self.found = Findings(
             exercise.id,
             checks=len(self.checks),

@@ -50,7 +50,7 @@ def handout(
     public: dict[str, str] = {}
     if public_checks:
         from rlgrade.classroom.public import chosen_checks, public_tests
-        from rlgrade.judge.grading import load_checks
+        from rlgrade.judge.loading import load_checks
         from rlgrade.judge.server import Server
 
         with Server(hidden=[found.root]) as server:

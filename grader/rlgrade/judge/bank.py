@@ -1,18 +1,23 @@
-"""The solution and the known mistakes of an exercise, all loaded in one worker.
+"""What many runs of an exercise share: its checks, and its solution and mistakes in one worker.
 
-They are ours, so they may share a process: a worker each would cost a second for fifty mistakes.
+Solution and mistakes are ours, so they may share a process: a worker each would cost a second for
+fifty mistakes.
 """
 
 from __future__ import annotations
 
+import functools
+import itertools
 import time
+from collections.abc import Iterator, Sequence
 
-from rlgrade.author.declare import Property
+from rlgrade.author.declare import Check, Property
 from rlgrade.author.expect import SubmissionRaised
 from rlgrade.courses import Exercise, Mistake
 from rlgrade.judge.calls import Link, understand
-from rlgrade.judge.cases import Case, run_case
-from rlgrade.judge.draws import Example
+from rlgrade.judge.cases import Case, Trial, run_cases
+from rlgrade.judge.draws import Example, draw_examples
+from rlgrade.judge.loading import load_checks
 from rlgrade.judge.server import Server, WorkerGone
 
 LOAD_SECONDS = 30.0
@@ -27,24 +32,65 @@ class Bank:
         self.server = server
         self._link: Link | None = None
         self._unusable: set[str] = set()
+        self._drawn: dict[str, tuple[list[Example], Iterator[Example]]] = {}  # by check
+        self._fresh: dict[tuple[str, str], list[Case | None]] = {}  # by mistake and check
+
+    @functools.cached_property
+    def checks(self) -> list[Check]:
+        """All checks of the exercise; to import them for each submission would take its time."""
+        return load_checks(self.exercise)
 
     def case(self, mistake: Mistake | None, tries: Property, example: Example) -> Case | None:
         """One case under a mistake, or under the solution for None.
 
         None comes back for a mistake that cannot be loaded, dies or does not end.
         """
-        name = "" if mistake is None else mistake.name
+        name = _key(mistake)
         link = self._loaded()
         if name in self._unusable:
             return None
-        link.deadline = time.monotonic() + CASE_SECONDS
-        link.worker.begin_turn()
-        case = run_case(link, tries, example, name)
+        case = self._run(link, [Trial(tries, example, name)])[0]
         if isinstance(case.error, WorkerGone):
             if name:  # the solution is asked again: the machine was slow
                 self._unusable.add(name)
             return None
         return case
+
+    def cases(self, mistakes: list[Mistake], check: Check, example: Example) -> list[Case | None]:
+        """One case under each of the mistakes, as `case` gives it."""
+        return self._each([(mistake, example) for mistake in mistakes], check.tries)
+
+    def fresh(self, mistake: Mistake | None, check: Check, count: int) -> list[Case | None]:
+        """The first `count` cases of those that are the same for everyone, answered once."""
+        known = self._fresh.setdefault((_key(mistake), check.name), [])
+        examples = self.examples(check, count)[len(known) :]
+        known += self._each([(mistake, example) for example in examples], check.tries)
+        return known[:count]
+
+    def examples(self, check: Check, count: int) -> list[Example]:
+        """The examples of `fresh`; fewer than `count` where the check has no more."""
+        drawn, source = self._drawn.setdefault(
+            check.name, ([], draw_examples(check.tries, "fresh"))
+        )
+        drawn += itertools.islice(source, max(0, count - len(drawn)))
+        return drawn[:count]
+
+    def _each(
+        self, asked: Sequence[tuple[Mistake | None, Example]], tries: Property
+    ) -> list[Case | None]:
+        """Many cases at a time; one by one where a mistake among them does not survive them."""
+        link = self._loaded()
+        trials = [Trial(tries, example, _key(mistake)) for mistake, example in asked]
+        if not self._unusable.intersection(trial.module for trial in trials):
+            cases = self._run(link, trials)
+            if not any(isinstance(case.error, WorkerGone) for case in cases):
+                return list(cases)
+        return [self.case(mistake, tries, example) for mistake, example in asked]
+
+    def _run(self, link: Link, trials: list[Trial]) -> list[Case]:
+        link.deadline = time.monotonic() + CASE_SECONDS
+        link.worker.begin_turn()
+        return run_cases(link, trials)
 
     def prepare(self) -> None:
         """Load now, so that nobody waits for it later."""
@@ -76,3 +122,8 @@ class Bank:
         """End the worker."""
         if self._link is not None:
             self._link.close()
+
+
+def _key(mistake: Mistake | None) -> str:
+    """The module in the worker: that of a mistake, or of the solution."""
+    return "" if mistake is None else mistake.name

@@ -1,4 +1,4 @@
-"""One run of a check's body on one example, with every call noted."""
+"""Runs of a check's body on one example each, with every call noted."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import numpy as np
 
 from rlgrade.author.declare import Property
 from rlgrade.channel import Handle
-from rlgrade.judge.calls import Link, Reply, Request, Submission
+from rlgrade.judge.calls import Link, Port, Reply, Request, Submission
 from rlgrade.judge.draws import Example, fresh_arguments
+from rlgrade.judge.lanes import WIDTH, in_lanes
 
 CASE_SEED = 20_01
 
@@ -30,15 +31,19 @@ class Case:
 
 
 class _NotingPort:
-    def __init__(self, link: Link, module: str) -> None:
+    """Notes each call, and seeds the worker's random generators before it."""
+
+    def __init__(self, port: Port, link: Link, module: str) -> None:
+        self.port = port
         self.link = link
         self.module = module
-        self.register = link.register
+        self.register = port.register
         self.calls: list[tuple[Request, Reply]] = []
 
     def call(self, request: Request) -> Reply:
         asked = _as_it_is(request)
-        reply = self.link.call(request | {"module": self.module})
+        self.link.seed(CASE_SEED + len(self.calls))
+        reply = self.port.call(request | {"module": self.module})
         if request["op"] != "lend":
             self.calls.append((asked, _as_it_is(reply)))
         return reply
@@ -56,17 +61,40 @@ def _as_it_is(value: Any) -> Any:
     return value
 
 
-def run_case(link: Link, tries: Property, example: Example, module: str = "") -> Case:
-    """Run the body once, the worker's random generators freshly seeded."""
-    port = _NotingPort(link, module)
-    try:
-        link.seed(CASE_SEED)
-        tries.body(Submission(port), **fresh_arguments(tries, example))
-    except Exception as error:
-        return Case(port.calls, error)
-    finally:
-        link.take_back()
-    return Case(port.calls, None)
+@dataclass(frozen=True)
+class Trial:
+    """A body, an example of it, and whose functions are asked: those of the module `module`."""
+
+    tries: Property
+    example: Example
+    module: str = ""
+
+
+def run_case(link: Link, tries: Property, example: Example) -> Case:
+    """Run the body once."""
+    return run_cases(link, [Trial(tries, example)])[0]
+
+
+def run_cases(link: Link, trials: list[Trial]) -> list[Case]:
+    """Run each of them once, many at a time, each call with the random generators freshly seeded.
+
+    When the worker dies, the case that was asked first of those under way has the reason; those
+    behind it have none of their own.
+    """
+
+    def case_of(port: Port, number: int) -> Case:
+        trial = trials[number]
+        noting = _NotingPort(port, link, trial.module)
+        try:
+            arguments = fresh_arguments(trial.tries, trial.example)
+            trial.tries.body(Submission(noting), **arguments)
+        except Exception as error:
+            return Case(noting.calls, error)
+        return Case(noting.calls, None)
+
+    width = 1 if any(trial.tries.lends for trial in trials) else WIDTH
+    cases = dict(in_lanes(link, case_of, iter(range(len(trials))), width))
+    return [cases[number] for number in range(len(trials))]
 
 
 def same_answers(one: Case, other: Case) -> bool:

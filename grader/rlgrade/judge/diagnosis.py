@@ -8,33 +8,25 @@ of the other functions may tell them apart.
 
 from __future__ import annotations
 
-import itertools
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from itertools import takewhile
 
 from rlgrade.author.declare import Check
 from rlgrade.courses import Mistake
 from rlgrade.judge.bank import Bank
 from rlgrade.judge.calls import Link
-from rlgrade.judge.cases import Case, run_case, same_answers, similar_answers
-from rlgrade.judge.draws import Example, draw_examples
+from rlgrade.judge.cases import Case, Trial, run_cases, same_answers, similar_answers
+from rlgrade.judge.draws import Example
 from rlgrade.judge.server import WorkerGone
 
 FRESH = 30  # fresh cases of the failing check
 ELSEWHERE = 4  # of each other check
-SECONDS = 3.0
+SECONDS = 5.0  # for the learner's answers to those of one check
 TELLING = 3  # cases that must tell the solution from numbers that are only similar
 MOST_ALIKE = 2  # mistakes that are only similar; more of them tell nothing
 
-
-@dataclass(frozen=True)
-class Seen:
-    """What the learner's code answered in a case."""
-
-    check: Check
-    example: Example
-    case: Case
+Alike = Callable[[Case, Case], bool]
 
 
 class Diagnoser:
@@ -53,99 +45,94 @@ class Diagnoser:
         Nothing new is asked after `end`, on the monotonic clock.
         """
         self._end = end
-        seen = self._ask(learner, check, failing)
-        if seen is None:
+        asked = self._ask(learner, check, [failing])
+        right = self.bank.case(None, check.tries, failing)
+        if not asked or right is None:
             return []
-        answered = [(m, self._case(m, seen)) for m in self.bank.exercise.mistakes]
-        same = [m for m, case in answered if case and same_answers(case, seen.case)]
-        if says := self._the_same(same, check, seen, learner):
+        seen, mistakes = asked[0], self.bank.exercise.mistakes
+        answered = zip(mistakes, self.bank.cases(mistakes, check, failing), strict=True)
+        wrong = [(m, case) for m, case in answered if case and not same_answers(case, right)]
+        same = [m for m, case in wrong if same_answers(case, seen)]
+        if says := self._the_same(same, check, seen.functions, learner):
             return says
-        like = [m for m, case in answered if case and similar_answers(case, seen.case)]
-        return self._the_like(like, check, seen, learner)
+        like = [m for m, case in wrong if similar_answers(case, seen)]
+        return self._the_like(like, check, not similar_answers(right, seen), learner)
 
     def _the_same(
-        self, suspects: list[Mistake], check: Check, seen: Seen, learner: Link
+        self, suspects: list[Mistake], check: Check, functions: set[str], learner: Link
     ) -> list[str]:
-        """Those that answer as `learner` does in every respect, wherever the functions are."""
-        if not suspects:
-            return []
-        functions = seen.case.functions
-        elsewhere: list[Check] = []
+        """Those that answer as `learner` does in every respect, wherever `functions` are called."""
+        elsewhere: list[tuple[Check, list[Case]]] = []
         for each in [check, *(other for other in self.checks if other is not check)]:
-            for fresh in self._fresh(each, learner, FRESH if each is check else ELSEWHERE):
-                if not fresh.case.functions <= functions:
-                    elsewhere.append(each)
-                    break
-                suspects = [mistake for mistake in suspects if self._alike(mistake, fresh)]
-                if not suspects:
-                    return []
-        suspects = self._tell_apart(suspects, elsewhere, learner)
-        return [m.says for m in suspects if self._is_wrong(m, check, seen.example)]
+            if not suspects:
+                return []
+            seen = self._fresh(learner, each, FRESH if each is check else ELSEWHERE)
+            here = list(takewhile(lambda case: case.functions <= functions, seen))
+            if len(here) < len(seen):
+                elsewhere.append((each, seen))
+            suspects = self._alike(suspects, each, here, same_answers)
+        return [mistake.says for mistake in self._told_apart(suspects, elsewhere)]
 
-    def _the_like(
-        self, suspects: list[Mistake], check: Check, seen: Seen, learner: Link
-    ) -> list[str]:
-        """Those with the numbers of `learner` in all cases of this check, if they are few.
-
-        Elsewhere, and in dtypes, graphs and wording, a learner's code may have ways of its own.
-        """
-        telling = int(self._is_told_apart(seen))
-        for fresh in self._fresh(check, learner, FRESH) if suspects else ():
-            telling += self._is_told_apart(fresh)
-            suspects = [
-                mistake
-                for mistake in suspects
-                if (case := self._case(mistake, fresh)) and similar_answers(case, fresh.case)
-            ]
-        few = len(suspects) <= MOST_ALIKE and telling >= TELLING
-        return [mistake.says for mistake in suspects] if few else []
-
-    def _is_told_apart(self, seen: Seen) -> bool:
-        """Whether the solution has other numbers than the learner's code in a case."""
-        right = self._case(None, seen)
-        return right is not None and not similar_answers(right, seen.case)
-
-    def _tell_apart(
-        self, suspects: list[Mistake], checks: list[Check], learner: Link
+    def _told_apart(
+        self, suspects: list[Mistake], elsewhere: list[tuple[Check, list[Case]]]
     ) -> list[Mistake]:
         """Those that answer alike where other functions are called, too; all, if none does.
 
         A second error of the learner's elsewhere says nothing of this one.
         """
-        for check in checks:
+        for check, seen in elsewhere:
             if len(suspects) <= 1:
                 break
-            for fresh in self._fresh(check, learner, ELSEWHERE):
-                left = [mistake for mistake in suspects if self._alike(mistake, fresh)]
+            for number, mine in enumerate(seen):
+                left = [
+                    mistake
+                    for mistake in suspects
+                    if (case := self.bank.fresh(mistake, check, len(seen))[number])
+                    and same_answers(case, mine)
+                ]
                 suspects = left or suspects
         return suspects
 
-    def _fresh(self, check: Check, learner: Link, count: int) -> Iterator[Seen]:
-        """What the learner's code answers in fresh cases of a check, as far as it survives them."""
-        for example in itertools.islice(draw_examples(check.tries, "fresh"), count):
-            seen = self._ask(learner, check, example)
-            if seen is None:
-                return
-            yield seen
+    def _the_like(
+        self, suspects: list[Mistake], check: Check, differs: bool, learner: Link
+    ) -> list[str]:
+        """Those with the numbers of `learner` in all cases of this check, if they are few.
 
-    def _ask(self, learner: Link, check: Check, example: Example) -> Seen | None:
-        """The learner's answers, or None when the worker did not survive them."""
-        if not learner.alive or time.monotonic() >= self._end:
-            return None
-        learner.deadline = min(time.monotonic() + SECONDS, self._end)
+        Elsewhere, and in dtypes, graphs and wording, a learner's code may have ways of its own.
+        `differs` says whether the failing case has other numbers than the solution's.
+        """
+        if not suspects:
+            return []
+        seen = self._fresh(learner, check, FRESH)
+        right = self.bank.fresh(None, check, FRESH)
+        told = [not similar_answers(a, b) for a, b in zip(right, seen, strict=False) if a]
+        suspects = self._alike(suspects, check, seen, similar_answers)
+        few = len(suspects) <= MOST_ALIKE and differs + sum(told) >= TELLING
+        return [mistake.says for mistake in suspects] if few else []
+
+    def _alike(
+        self, suspects: list[Mistake], check: Check, seen: list[Case], alike: Alike
+    ) -> list[Mistake]:
+        """Those whose answers to the first fresh cases are alike to what was seen."""
+        return [
+            mistake
+            for mistake in suspects
+            if all(
+                case and alike(case, mine)
+                for case, mine in zip(self.bank.fresh(mistake, check, len(seen)), seen, strict=True)
+            )
+        ]
+
+    def _fresh(self, learner: Link, check: Check, count: int) -> list[Case]:
+        """What the learner's code answers in fresh cases of a check."""
+        return self._ask(learner, check, self.bank.examples(check, count))
+
+    def _ask(self, learner: Link, check: Check, examples: list[Example]) -> list[Case]:
+        """The learner's answers, as far as the worker survives them."""
+        now = time.monotonic()
+        if not learner.alive or now >= self._end:
+            return []
+        learner.deadline = min(now + SECONDS, self._end)
         learner.worker.begin_turn()
-        case = run_case(learner, check.tries, example)
-        return None if isinstance(case.error, WorkerGone) else Seen(check, example, case)
-
-    def _case(self, mistake: Mistake | None, seen: Seen) -> Case | None:
-        return self.bank.case(mistake, seen.check.tries, seen.example)
-
-    def _alike(self, mistake: Mistake, seen: Seen) -> bool:
-        case = self._case(mistake, seen)
-        return case is not None and same_answers(case, seen.case)
-
-    def _is_wrong(self, mistake: Mistake, check: Check, failing: Example) -> bool:
-        """Whether the solution answers otherwise on the failing case; a mistake should."""
-        case = self.bank.case(mistake, check.tries, failing)
-        right = self.bank.case(None, check.tries, failing)
-        return case is not None and right is not None and not same_answers(case, right)
+        cases = run_cases(learner, [Trial(check.tries, example) for example in examples])
+        return list(takewhile(lambda case: not isinstance(case.error, WorkerGone), cases))

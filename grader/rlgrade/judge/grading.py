@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
-import importlib.util
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ from rlgrade import __version__
 from rlgrade.author.declare import Check
 from rlgrade.author.expect import SubmissionRaised, Unmet
 from rlgrade.author.training import Training
-from rlgrade.courses import CourseError, Exercise
+from rlgrade.courses import Exercise
 from rlgrade.judge.bank import Bank
 from rlgrade.judge.calls import Link
 from rlgrade.judge.cases import Case, run_case
@@ -49,29 +47,6 @@ class Settings:
     only: frozenset[str] = frozenset()  # names of the checks to run; empty means all
     attempts: int | None = None  # at learning; None leaves the number to the check
     device: str = "auto"  # where the judge's networks live: auto, cpu, cuda or mps
-
-
-def load_checks(exercise: Exercise) -> list[Check]:
-    """The checks of an exercise, in the order in which they are written.
-
-    Raises:
-        CourseError: there is no `checks.py`, or no check in it.
-        GraderError: it cannot be imported.
-    """
-    path = exercise.hidden / "checks.py"
-    spec = importlib.util.spec_from_file_location(f"rlgrade_checks_{exercise.id}", path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise CourseError(f"{path} is missing")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise GraderError(f"{path} cannot be loaded: {type(error).__name__}: {error}") from error
-    checks = [value for value in vars(module).values() if isinstance(value, Check)]
-    if not checks:
-        raise CourseError(f"{path} declares no check")
-    return checks
 
 
 def grade(
@@ -127,16 +102,15 @@ class _Run:
         self, bank: Bank, source: Source, seed: int, settings: Settings, on_point: OnPoint
     ) -> None:
         self.bank = bank
-        self.exercise = exercise = bank.exercise
+        self.exercise = bank.exercise
         self.server = bank.server
         self.source = source
         self.seed = seed
         self.settings = settings
         self.problem = source.problem
-        everything = load_checks(exercise)
+        everything = bank.checks
         self.total_weight = sum(check.weight for check in everything)
         self.checks = [c for c in everything if not settings.only or c.name in settings.only]
-        self.model = parse_source(exercise.file, exercise.solution.read_bytes())
         if settings.device != "auto" and any(c.training and c.training.on_gpu for c in self.checks):
             _ = self.device  # one that is not there is refused before anything runs
         self.outcomes: dict[str, Outcome] = {}
@@ -147,6 +121,11 @@ class _Run:
         self.on_point = on_point
         self.explained = 0
         self.sandbox = ""  # nothing ran
+
+    @functools.cached_property
+    def model(self) -> Source:
+        """The solution."""
+        return parse_source(self.exercise.file, self.exercise.solution.read_bytes())
 
     @functools.cached_property
     def device(self) -> str:

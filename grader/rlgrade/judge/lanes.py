@@ -7,17 +7,22 @@ already judges another's. Requests are answered in order, so a run is as repeata
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import greenlet
 
-from rlgrade.judge.calls import Link, Reply, Request, Submission
+from rlgrade.judge.calls import Link, Port, Reply, Request, Submission
 from rlgrade.judge.draws import Example
 
 WIDTH = 16
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -52,49 +57,59 @@ def run_lanes(
     link: Link, body: Callable[..., None], examples: Iterator[Example], width: int = WIDTH
 ) -> tuple[Failure | None, int]:
     """Run `body` on every example until one fails: the failure, if any, and how many passed."""
-    hub = greenlet.getcurrent()
-    submission = Submission(_LanePort(hub, link))
-    waiting: deque[tuple[greenlet.greenlet, Example]] = deque()
-    failure: Failure | None = None
-    passed = 0
 
-    def advance(lane: greenlet.greenlet, example: Example, reply: Any = None) -> None:
-        nonlocal failure, passed
-        result = lane.switch(reply)
-        if not lane.dead:
-            link.post(result)
-            waiting.append((lane, example))
-        elif result is None:
-            passed += 1
-            if width == 1:
-                link.take_back()
-        elif failure is None:
-            failure = Failure(example, result)
-
-    while failure is None:
-        while len(waiting) < width and failure is None:
-            example = next(examples, None)
-            if example is None:
-                break
-            advance(greenlet.greenlet(_lane(body, submission, example)), example)
-        if not waiting:
-            break
-        advance(*waiting.popleft(), _receive(link))
-    _abandon(link, waiting)
-    return failure, passed
-
-
-def _lane(
-    body: Callable[..., None], submission: Submission, example: Example
-) -> Callable[[Any], Exception | None]:
-    def run(_: Any) -> Exception | None:
+    def error_on(port: Port, example: Example) -> Exception | None:
         try:
-            body(submission, **example.arguments)
+            body(Submission(port), **example.arguments)
         except Exception as error:
             return error
         return None
 
-    return run
+    passed = 0
+    with contextlib.closing(in_lanes(link, error_on, examples, width)) as ended:
+        for example, error in ended:
+            if error is not None:
+                return Failure(example, error), passed
+            passed += 1
+    return None, passed
+
+
+def in_lanes(
+    link: Link, do: Callable[[Port, Work], Result], works: Iterator[Work], width: int = WIDTH
+) -> Generator[tuple[Work, Result], None, None]:
+    """What `do` makes of each work with a port to `link`, as each ends; `width` are under way.
+
+    `do` raises nothing. What is under way when the caller has had enough is abandoned.
+    """
+    hub = greenlet.getcurrent()
+    port = _LanePort(hub, link)
+    waiting: deque[tuple[greenlet.greenlet, Work]] = deque()
+    while True:
+        reply: Reply | Exception | None = None
+        if len(waiting) < width and (work := next(works, None)) is not None:
+            lane = greenlet.greenlet(partial(_run, do, port, work))
+        elif waiting:
+            lane, work = waiting.popleft()
+            reply = _receive(link)
+        else:
+            return
+        result = lane.switch(reply)
+        if not lane.dead:
+            link.post(result)
+            waiting.append((lane, work))
+            continue
+        if width == 1:
+            link.take_back()
+        try:
+            yield work, result
+        except GeneratorExit:
+            _abandon(link, [lane for lane, _ in waiting])
+            raise
+
+
+def _run(do: Callable[[Port, Work], Result], port: Port, work: Work, _: Any) -> Result:
+    """What a lane does; the first switch to it carries nothing."""
+    return do(port, work)
 
 
 def _receive(link: Link) -> Reply | Exception:
@@ -105,9 +120,9 @@ def _receive(link: Link) -> Reply | Exception:
         return error
 
 
-def _abandon(link: Link, waiting: deque[tuple[greenlet.greenlet, Example]]) -> None:
+def _abandon(link: Link, lanes: list[greenlet.greenlet]) -> None:
     """End the lanes that wait, and read the answers that nobody wants any more."""
-    for lane, _ in waiting:
+    for lane in lanes:
         lane.throw()
         if link.alive:
             _receive(link)
