@@ -22,6 +22,7 @@ from rlgrade.labs.lab import Series, first_reached, merged
 from rlgrade.labs.registry import find_lab, names
 from rlgrade.labs.result import Chart, Curve, explained
 from rlgrade.labs.running import Running, measure
+from rlgrade.labs.waiting import whole_lines
 from rlgrade.outcome import GraderError, UsageError
 
 TOGETHER = 8  # seeds where one process runs all side by side
@@ -303,6 +304,16 @@ def test_pictures_where_matplotlib_is(workspace):
     assert "<svg" in (folder / "no-baseline.svg").read_text()
 
 
+def test_a_home_that_cannot_be_written_is_no_news_of_matplotlib(workspace):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    nowhere = {"HOME": os.devnull, "XDG_CONFIG_HOME": "", "XDG_CACHE_HOME": "", "MPLCONFIGDIR": ""}
+    arguments = ["lab", "no-baseline", "--seeds", 2, "--no-predict"]
+    done = rlgrade(*arguments, cwd=workspace, **nowhere)
+    assert done.returncode == 0
+    assert [line for line in done.stderr.splitlines() if "running" not in line] == []
+    assert (workspace / ".rlgrade" / "labs" / "no-baseline.png").is_file()
+
+
 def test_json(workspace):
     done = rlgrade("lab", "no-baseline", "--seed", 7, "--seeds", 2, "--json", cwd=workspace)
     result = json.loads(done.stdout)
@@ -323,6 +334,48 @@ def test_outside_a_workspace_nothing_is_kept(tmp_path):
     assert done.returncode == 0
     assert "saved" not in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_in_a_pipe_it_says_at_once_what_goes_on(workspace, more):
+    command = [RLGRADE, "lab", "no-baseline", "--no-predict", "--seeds", "3", *more]
+    lab = subprocess.Popen(
+        command, cwd=workspace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    first = lab.stderr.readline()
+    assert lab.poll() is None  # it is not the end that is told
+    assert first == (
+        "rlgrade: running no-baseline on 3 seeds; at most a minute on two free cores\n"
+    )
+    if not more:
+        assert lab.stdout.readline().startswith("no-baseline: REINFORCE without a baseline")
+        assert lab.poll() is None
+    out, error = lab.communicate(timeout=120)
+    assert lab.returncode == 0
+    assert "\x1b" not in out + error
+    assert "\r" not in out + error
+
+
+def test_in_a_pipe_it_says_now_and_then_how_far_it_is(capsys):
+    clock = [0.0]
+    tell = whole_lines(6, lambda: clock[0])
+    for second in range(13):
+        clock[0] = float(second)
+        tell(second // 3)
+    assert capsys.readouterr().err.splitlines() == [
+        "rlgrade: still running, 1 of 6 parts done, 5 s",
+        "rlgrade: still running, 3 of 6 parts done, 10 s",
+    ]
+
+
+def test_a_terminal_that_is_dumb_gets_no_control_codes(workspace):
+    child = pexpect.spawn(
+        RLGRADE, ["lab", "no-baseline", "--seeds", "2", "--no-predict"], cwd=workspace, timeout=120,
+        encoding="utf-8", env=os.environ | {"TERM": "dumb"},
+    )  # fmt: skip
+    child.expect(pexpect.EOF)
+    assert "running no-baseline on 2 seeds" in child.before
+    assert "\x1b" not in child.before
 
 
 def test_the_prediction_is_asked_for_before_anything_is_shown(workspace):

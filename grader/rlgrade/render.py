@@ -81,7 +81,7 @@ class Printer:
     def progress(self, promise: str, training: dict[str, Any]) -> None:
         """The last point of a learning curve, on a terminal, over the one before."""
         self.running = (promise, training)
-        if self.console.is_terminal:
+        if self.console.is_terminal and not self.console.is_dumb_terminal:
             begun = bool(training["attempts"])
             line = curve_line(training, ascii_only=self.ascii) if begun else "..."
             text = f"  {line}{self._time_left(training)}  {promise}"

@@ -19,6 +19,7 @@ from rlgrade.labs.picture import can_draw, save_pictures
 from rlgrade.labs.registry import find_lab, full_name, names
 from rlgrade.labs.result import FOLDER, LabResult, keep, result_of
 from rlgrade.labs.running import Running
+from rlgrade.labs.waiting import announce, live_line, whole_lines
 from rlgrade.learner.desk import open_desk, short_path
 from rlgrade.learner.keeper import local_now, to_stderr
 from rlgrade.outcome import UsageError
@@ -60,6 +61,9 @@ def lab_command(
     predicted = None if predict is None else _index(lab, predict)
     seeds = range(first_seed, first_seed + (count or lab.seeds))
     console = make_console()
+    live = console.is_terminal and not console.is_dumb_terminal and not as_json
+    if not live:
+        announce(name, lab, len(seeds))
     begun = time.monotonic()
     with Running(name, seeds) as running:  # it runs while the learner thinks
         if not as_json:
@@ -67,7 +71,8 @@ def lab_command(
             if predicted is None and ask:
                 predicted = _ask(console, lab)
         thought = time.monotonic()
-        measured = running.wait(_show_progress(console, running.count, quiet=as_json))
+        parts = running.count
+        measured = running.wait(live_line(console, parts) if live else whole_lines(parts))
     seconds = time.monotonic() - (begun if predicted is None else thought)
     result = result_of(
         name, lab, measured, at=local_now(), seeds=seeds, seconds=seconds, predicted=predicted
@@ -125,6 +130,7 @@ def _introduce(console: Console, name: str, lab: Lab, seeds: Sequence[int]) -> N
     _wrap(console, Text(lab.question.text, style="bold"), width)
     for letter, option in zip(LETTERS, lab.question.options, strict=False):
         _wrap(console, Text(f"  {letter}) {option}"), width, hang=5)
+    console.file.flush()  # a pipe would keep it until the end
 
 
 def _ask(console: Console, lab: Lab) -> int | None:
@@ -143,19 +149,6 @@ def _index(lab: Lab, letter: str) -> int:
         last = LETTERS[len(lab.question.options) - 1]
         raise UsageError(f"--predict takes a letter from a to {last}, not {letter!r}")
     return found
-
-
-def _show_progress(console: Console, count: int, *, quiet: bool):  # type: ignore[no-untyped-def]
-    """What is called while the lab runs: a line on a terminal, nothing elsewhere."""
-    begun = time.monotonic()
-
-    def tell(done: int) -> None:
-        if console.is_terminal and not quiet:
-            text = f"running: {done} of {count} parts, {time.monotonic() - begun:.0f} s"
-            console.file.write(f"\r\x1b[2K{text}" if done < count else "\r\x1b[2K")
-            console.file.flush()
-
-    return tell
 
 
 def _keep(course: str | None, result: LabResult) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import math
 from pathlib import Path
 
@@ -22,6 +23,8 @@ def save_pictures(result: LabResult, folder: Path) -> list[Path]:
     Raises:
         OSError: they cannot be written.
     """
+    # Where the home cannot be written, matplotlib makes a temporary cache, and a lot of it.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from matplotlib.figure import Figure
 
     count = len(result.charts)
