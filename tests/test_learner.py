@@ -526,6 +526,50 @@ def test_a_reader_that_has_seen_enough_is_no_fault(workspace, command):
     assert done.stderr == ""
 
 
+# init --exercises
+
+
+def test_a_workspace_of_some_exercises_knows_only_these(tmp_path):
+    work = tmp_path / "work"
+    done = rlgrade("init", work, "--exercises", "ex06-ex07,ex09", "--exercises", "10", course=ROOT)
+    assert done.returncode == 0
+    chosen = ["ex06_ppo_clip", "ex07_ppo", "ex09_kl", "ex10_grpo"]
+    assert sorted(path.name for path in work.glob("ex*")) == chosen
+    for course in ([], ["--course", ROOT]):  # the list without click, and with it
+        listed = subprocess.run([RLGRADE, *course, "list"], cwd=work, capture_output=True).stdout
+        assert re.findall(rb"^\S+ (ex\d+)", listed, re.MULTILINE) == [
+            b"ex06", b"ex07", b"ex09", b"ex10"
+        ]  # fmt: skip
+    assert "0 of 4 exercises passed" in rlgrade("progress", cwd=work, course=ROOT).stdout
+    assert rlgrade("next", cwd=work, course=ROOT).stdout.startswith("ex06_ppo_clip: ")
+    done = rlgrade("run", "ex01", cwd=work / "ex09_kl", course=ROOT)
+    assert done.returncode == 2
+    assert f"ex01 is not in this workspace; `rlgrade init {work} --exercises ex01`" in done.stderr
+
+    rlgrade("init", ".", "--update", cwd=work, course=ROOT)  # what was chosen stays so
+    assert sorted(path.name for path in work.glob("ex*")) == chosen
+    rlgrade("init", ".", "--exercises", "ex01", cwd=work, course=ROOT)
+    assert sorted(path.name for path in work.glob("ex*")) == ["ex01_returns", *chosen]
+    assert rlgrade("next", cwd=work, course=ROOT).stdout.startswith("ex06_ppo_clip: ")
+    rlgrade("init", ".", "--exercises", "ex01-ex12", cwd=work, course=ROOT)
+    assert len(list(work.glob("ex*"))) == 12
+    rlgrade("init", ".", "--exercises", "ex03", cwd=work, course=ROOT)  # all stay all
+    assert "0 of 12 exercises" in rlgrade("progress", cwd=work, course=ROOT).stdout
+
+
+def test_exercises_that_are_none_make_no_workspace(tmp_path):
+    done = rlgrade("init", tmp_path / "work", "--exercises", "ex10-ex06", course=ROOT)
+    assert done.returncode == 2
+    assert "name the lower number first" in done.stderr
+    assert not (tmp_path / "work").exists()
+
+
+def test_what_a_workspace_does_not_have_is_not_waited_for():
+    exercises = [each for each in find_course(ROOT).exercises if each.short in ("ex07", "ex10")]
+    progress = Progress()
+    assert next_exercise(exercises, progress, after=exercises[0]) is exercises[1]
+
+
 # init --update
 
 

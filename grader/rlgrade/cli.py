@@ -56,16 +56,19 @@ def cli(context: click.Context, course: str | None) -> None:
 @cli.command()
 @click.argument("folder", type=click.Path(file_okay=False))
 @click.option("--update", is_flag=True, help="Bring what the course has changed; keep your edits.")
+@click.option(
+    "--exercises", multiple=True, metavar="LIST", help="Only these, such as ex05 or ex06-ex10."
+)
 @click.pass_obj
-def init(course: str | None, folder: str, update: bool) -> None:
+def init(course: str | None, folder: str, update: bool, exercises: tuple[str, ...]) -> None:
     """Make a workspace in FOLDER: a stub and a README for each exercise.
 
     Safe to run again: a file that is there is never overwritten, and with --update only where the
-    course has changed it, around your edits, with a backup.
+    course has changed it, around your edits, with a backup. With --exercises, more are added.
     """
     from rlgrade.learner.update import init_command
 
-    for line in init_command(course, folder, update=update):
+    for line in init_command(course, folder, update=update, exercises=exercises):
         click.echo(line)
 
 

@@ -159,9 +159,10 @@ class Exercise:
 
 @dataclass(frozen=True)
 class Course:
-    """A folder with `exercises/` and `solutions/`."""
+    """A folder with `exercises/` and `solutions/`; `only` names the exercises that are meant."""
 
     root: Path
+    only: frozenset[str] = frozenset()  # empty: all
 
     @cached_property
     def _table(self) -> dict[str, Any]:
@@ -198,7 +199,7 @@ class Course:
         return [
             Exercise(folder.name, self.root / "exercises" / folder.name, folder)
             for folder in folders
-            if folder.is_dir()
+            if folder.is_dir() and (not self.only or folder.name in self.only)
         ]
 
     def find(self, name: str) -> Exercise:

@@ -7,6 +7,7 @@ import tomllib
 from typing import Any
 
 from rlgrade.folding import folded, packed
+from rlgrade.places import RECORD
 
 FOR_MINUTES = 50  # columns
 # The signs of an exercise that was passed, begun, given up, and of one that was not begun.
@@ -19,7 +20,7 @@ def listing(
     encoding: str | None = "utf-8",
     width: int | None = None,
 ) -> str:
-    """The exercises of the course in `root`, by chapter, as text.
+    """The exercises of the course in `root` that the workspace has, by chapter, as text.
 
     Args:
         root: the course's folder.
@@ -35,10 +36,11 @@ def listing(
     if course["format"] != 1:
         raise ValueError("a newer format")
     hidden = os.path.join(root, "solutions")
+    chosen = _chosen(state)
     exercises = {
         name: _read(os.path.join(hidden, name, "exercise.toml"))
         for name in sorted(os.listdir(hidden))
-        if name.startswith("ex")
+        if name.startswith("ex") and name in (chosen or [name])
     }
     signs = SIGNS[(encoding or "").lower().startswith("utf")]
     work = _work(state)
@@ -82,6 +84,14 @@ def _sign(work: dict[str, Any] | None, signs: tuple[str, ...]) -> str:
 def _legend(signs: tuple[str, ...]) -> list[str]:
     names = ("passed", "begun", "given up", "not begun")
     return [f"{sign} {name}" for sign, name in zip(signs, names, strict=True)]
+
+
+def _chosen(state: str | None) -> list[str]:
+    """The exercises that the workspace was made with; none if all."""
+    record = None if state is None else os.path.join(state, RECORD)
+    if record is None or not os.path.isfile(record):
+        return []
+    return list(_read(record).get("exercises", []))
 
 
 def _work(state: str | None) -> dict[str, Any]:

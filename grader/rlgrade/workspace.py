@@ -6,6 +6,7 @@ import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rlgrade.courses import Course, Exercise, find_course
 from rlgrade.outcome import UsageError
@@ -22,6 +23,15 @@ class Workspace:
     root: Path
     course: Course
     state: Path  # our own folder
+
+    @property
+    def chosen(self) -> Course:
+        """The course as far as this workspace has it.
+
+        Raises:
+            UsageError: the record of what was chosen cannot be read.
+        """
+        return Course(self.course.root, recorded_exercises(self.state / RECORD))
 
     def file_of(self, exercise: Exercise) -> Path:
         """The learner's file."""
@@ -51,6 +61,7 @@ def find_workspace(start: Path, course: str | None = None) -> Workspace:
 def make_workspace(root: Path, course: Course) -> list[Path]:
     """Copy what is missing of the student's edition to `root`; existing files are never touched.
 
+    A course that means only some of its exercises gives those, and the record says so.
     A second copy of each file goes to `.rlgrade/original/`, for `update_workspace` to see edits by.
 
     Returns:
@@ -69,14 +80,25 @@ def make_workspace(root: Path, course: Course) -> list[Path]:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     write_whole(path, source.read_bytes())
                 written.append(target)
-        record = root / STATE / RECORD
-        if not record.exists():
-            packaged = course.root == find_course().root and "RLGRADE_COURSE" not in os.environ
-            text = "" if packaged else f"course = {str(course.root)!r}\n"
-            record.write_text(f"format = 1\n{text}", encoding="utf-8")
+        _write_record(root / STATE / RECORD, course)
     except OSError as error:
         raise UsageError(f"{root} cannot be written: {error.strerror}") from None
     return written
+
+
+def _write_record(record: Path, course: Course) -> None:
+    """Say what the workspace was made from; what was said before is kept, but for the exercises."""
+    if record.exists():
+        if recorded_exercises(record) == course.only:
+            return
+        named = recorded_course(record)
+    else:
+        packaged = course.root == find_course().root and "RLGRADE_COURSE" not in os.environ
+        named = None if packaged else str(course.root)
+    lines = ["format = 1"]
+    lines += [f"course = {named!r}"] if named is not None else []
+    lines += [f"exercises = {sorted(course.only)}"] if course.only else []
+    write_whole(record, ("\n".join(lines) + "\n").encode())
 
 
 def shown_files(course: Course) -> list[tuple[Path, Path]]:
@@ -95,9 +117,22 @@ def recorded_course(record: Path) -> str | None:
     Raises:
         UsageError: the record cannot be read.
     """
-    try:
-        table = tomllib.loads(record.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{record}: {error}; delete it and run `rlgrade init` again") from None
-    course = table.get("course")
+    course = _recorded(record).get("course")
     return None if course is None else str(course)
+
+
+def recorded_exercises(record: Path) -> frozenset[str]:
+    """The names of the exercises that a workspace has; none where it has all, or no record.
+
+    Raises:
+        UsageError: the record cannot be read.
+    """
+    names = _recorded(record).get("exercises", []) if record.exists() else []
+    return frozenset(map(str, names if isinstance(names, list) else []))
+
+
+def _recorded(record: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(record.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{record}: {error}; delete it and run `rlgrade init` again") from None

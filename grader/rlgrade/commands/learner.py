@@ -31,7 +31,7 @@ def next_(course: str | None) -> None:
     from rlgrade.learner.progress import upcoming_exercise
 
     desk = open_desk(course)
-    found = upcoming_exercise(desk.course.exercises, desk.keeper.read())
+    found = upcoming_exercise(desk.chosen.exercises, desk.keeper.read())
     if found is None:
         click.echo("Nothing is left: every exercise is passed or given up.")
         return
@@ -131,7 +131,7 @@ def progress(course: str | None) -> None:
     desk = open_desk(course)
     due = due_count(desk.workspace.state if desk.workspace is not None else None)
     today, width = desk.keeper.now().date(), terminal_width(sys.stdout)
-    for line in overview(desk.course, desk.keeper.read(), today, due, width):
+    for line in overview(desk.chosen, desk.keeper.read(), today, due, width):
         say(line)
 
 

@@ -21,6 +21,11 @@ class Desk:
     workspace: Workspace | None
     keeper: Keeper
 
+    @property
+    def chosen(self) -> Course:
+        """The course as far as the workspace has it."""
+        return self.course if self.workspace is None else self.workspace.chosen
+
     def exercise(self, name: str | None) -> Exercise:
         """The exercise of this name; without a name, that of the folder we are in, or the current.
 
@@ -34,7 +39,7 @@ class Desk:
             for exercise in self.course.exercises:
                 if self.workspace.file_of(exercise).parent in here:
                     return exercise
-        found = current_exercise(self.course.exercises, self.keeper.read())
+        found = current_exercise(self.chosen.exercises, self.keeper.read())
         if found is None:
             raise UsageError(f"the course at {self.course.root} has no exercise yet")
         return found
@@ -55,8 +60,15 @@ class Desk:
         Raises:
             UsageError: there is no workspace, or the file is gone.
         """
-        path = self.own_workspace().file_of(exercise)
+        workspace = self.own_workspace()
+        path = workspace.file_of(exercise)
         if not path.is_file():
+            if exercise not in workspace.chosen.exercises:
+                folder = short_path(workspace.root)
+                raise UsageError(
+                    f"{exercise.short} is not in this workspace; "
+                    f"`rlgrade init {folder} --exercises {exercise.short}` brings it"
+                )
             raise UsageError(
                 f"there is no {short_path(path)}; `rlgrade reset {exercise.short}` "
                 "brings the stub back"

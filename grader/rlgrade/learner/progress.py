@@ -103,12 +103,13 @@ def next_exercise(
     """The first that is to be done and whose prerequisites are done with; None when all are done.
 
     What a done exercise needed counts as done: whoever begins in the middle is not sent back for
-    it. One that stands behind `after` is preferred. Where every one that is left waits for another,
-    it is the first of them.
+    it; so does what is not among `exercises`. One that stands behind `after` is preferred. Where
+    every one that is left waits for another, it is the first of them.
     """
     left = [exercise for exercise in exercises if not progress.is_done_with(exercise)]
     known = _known(exercises, [exercise for exercise in exercises if exercise not in left])
-    ready = [e for e in left if known.issuperset(e.metadata.prerequisites)]
+    names = {name for each in exercises for name in (each.id, each.short)}
+    ready = [e for e in left if known.issuperset(names.intersection(e.metadata.prerequisites))]
     behind = [e for e in ready if after is not None and e.id > after.id]
     return next(iter(behind or ready or left), None)
 

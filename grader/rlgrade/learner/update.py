@@ -6,13 +6,13 @@ import ast
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from rlgrade.courses import find_course
+from rlgrade.courses import Course, find_course
 from rlgrade.learner.backup import keep_backup
 from rlgrade.learner.keeper import local_now
 from rlgrade.outcome import UsageError
@@ -23,6 +23,7 @@ from rlgrade.workspace import (
     Workspace,
     make_workspace,
     recorded_course,
+    recorded_exercises,
     shown_files,
 )
 
@@ -44,17 +45,26 @@ class Updated:
     extra: Path | None = None  # the backup, or the new version that lies beside
 
 
-def init_command(course: str | None, folder: str, *, update: bool) -> list[str]:
+def init_command(
+    course: str | None, folder: str, *, update: bool, exercises: Sequence[str] = ()
+) -> list[str]:
     """Make the workspace, or bring it up to date; what to say of it.
 
+    Args:
+        course: its folder; else that of the workspace, else the one that comes along.
+        folder: where the workspace is, or is to be.
+        update: bring what the course has changed, too.
+        exercises: which are wanted, such as `ex06-ex10`; else all, or those that are there.
+
     Raises:
-        UsageError: it cannot be written, or there is no such course.
+        UsageError: it cannot be written, or there is no such course or exercise.
     """
     root = Path(folder)
     record = root / STATE / RECORD
     if course is None and record.is_file():
         course = recorded_course(record)
     found = find_course(course)
+    found = Course(found.root, _wanted(found, exercises, record))
     written = make_workspace(root, found)
     lines = []
     if update:
@@ -65,6 +75,17 @@ def init_command(course: str | None, folder: str, *, update: bool) -> list[str]:
         lines = lines or ["the course has changed nothing that you have"]
     go = "" if root.resolve() == Path.cwd() else f"cd {folder} && "
     return [*lines, f"{len(written)} files written to {folder}; now: {go}rlgrade"]
+
+
+def _wanted(course: Course, exercises: Sequence[str], record: Path) -> frozenset[str]:
+    """The names of the exercises that are wanted now and of those before; none for all."""
+    before = recorded_exercises(record)
+    if not exercises or (record.is_file() and not before):
+        return before
+    from rlgrade.classroom.run import chosen_exercises
+
+    chosen = before.union(exercise.id for exercise in chosen_exercises(course, exercises))
+    return chosen if len(chosen) < len(course.exercises) else frozenset()
 
 
 def update_workspace(workspace: Workspace, now: datetime) -> list[Updated]:

@@ -23,7 +23,7 @@ def report_command(course: str | None, out: str | None) -> Path:
 
     desk = open_desk(course)
     workspace = desk.own_workspace()
-    page = contents_of(desk.course, desk.keeper.read(), workspace.state, desk.keeper.now().date())
+    page = contents_of(desk.chosen, desk.keeper.read(), workspace.state, desk.keeper.now().date())
     path = Path(out) if out is not None else workspace.state / NAME
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -95,7 +95,7 @@ def daily(table: Table, wanted: Wanted, manner: Manner) -> list[Entry]:
     """What is due, and behind it what is new in the learner's chapter."""
     notebook = table.notes.read()
     found = choosing.due(table.bank, notebook, table.today, wanted)
-    exercise = current_exercise(table.desk.course.exercises, table.desk.keeper.read())
+    exercise = current_exercise(table.desk.chosen.exercises, table.desk.keeper.read())
     topics = choosing.topics_of_chapter(table.bank, table.desk.course, exercise)
     seed = seed_of(table, manner)
     for names in (topics, [topic for topic in table.bank.topics if topic not in topics]):

@@ -128,7 +128,7 @@ class Watch:
 
     def begin_screen(self) -> None:
         """Announce the check."""
-        exercises, progress = self.desk.course.exercises, self.desk.keeper.read()
+        exercises, progress = self.desk.chosen.exercises, self.desk.keeper.read()
         passed = sum(progress.has_passed(exercise) for exercise in exercises)
         title = Title(self.exercise, self.target.path, passed, len(exercises))
         self.screen.begin(title, verbose=self.verbose)
@@ -174,7 +174,7 @@ class Watch:
             self.screen.say(f"{short} is not passed yet; l lists all, to go to another exercise")
             return
         progress = self.desk.keeper.read()
-        found = next_exercise(self.desk.course.exercises, progress, after=self.exercise)
+        found = next_exercise(self.desk.chosen.exercises, progress, after=self.exercise)
         if found is None:
             self.screen.say("Nothing is left: every exercise is passed or given up.")
         else:
