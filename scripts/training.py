@@ -53,7 +53,8 @@ def attempts_of(job):
 def band_of(curves):
     """Where nine of ten curves lie; a curve that has reached the goal stays where it ended."""
     arrivals = [steps[-1] for steps, _ in curves]
-    grid = np.linspace(0, np.quantile(arrivals, 0.95), BAND_POINTS)
+    begin = min(steps[0] for steps, _ in curves)
+    grid = np.unique(np.linspace(begin, np.quantile(arrivals, 0.95), BAND_POINTS).round())
     scores = np.array([np.interp(grid, steps, values) for steps, values in curves])
     low, middle, high = np.quantile(scores, [0.05, 0.5, 0.95], axis=0).round(4).tolist()
     arrives = np.quantile(arrivals, [0.05, 0.95], method="nearest").astype(int).tolist()

@@ -129,7 +129,10 @@ def test_the_page_draws_the_band():
     chart = training_chart(curves)
     assert [curve.variant for curve in chart.curves] == ["attempt 1", "attempt 2", "right code"]
     assert chart.curves[-1].high == [1.0, 9.0, 10.0]
-    assert "<polygon" in training_svg(curves)
+    drawn = training_svg(curves)
+    assert drawn.count("<polygon") == 1
+    assert 'class="band right"' in drawn
+    assert 'class="line right"' in drawn
     assert "<polygon" not in training_svg(
         msgspec.convert(training(attempt(0.0, 4.0), band=None), Training)
     )

@@ -82,6 +82,9 @@ def test_what_a_failed_check_carries_is_skipped(exercise, grade_text):
     report = grade_text(text)
     assert outcomes(report)["scales_each"] is Outcome.FAIL
     assert outcomes(report)["is_linear"] is Outcome.SKIPPED
+    (skipped,) = [check for check in report.checks if check.outcome is Outcome.SKIPPED]
+    (needed,) = [check for check in report.checks if check.check == "scales_each"]
+    assert skipped.message == f"waits until this passes: {needed.promise}"
     assert outcomes(report)["adds_up"] is Outcome.PASS
     assert report.exit_code is ExitCode.NOT_YET
 
@@ -140,6 +143,24 @@ def test_a_body_that_fails_on_the_solution_too_is_our_fault(exercise, server, tm
     assert report.checks[0].outcome is Outcome.BROKEN
     assert report.exit_code is ExitCode.BROKEN
     assert "ZeroDivisionError" in report.checks[0].message
+
+
+def test_a_check_that_waits_for_none_before_it_is_refused(exercise, server, tmp_path):
+    """It would never wait, and nobody would see."""
+    from shutil import copytree
+
+    from rlgrade.courses import CourseError, find_course
+    from rlgrade.judge.loading import load_checks
+
+    copytree(exercise.hidden.parents[1], tmp_path / "course")
+    checks = tmp_path / "course" / "solutions" / exercise.id / "checks.py"
+    checks.write_text(
+        'from rlgrade.author import check\n\n@check("waits", needs="later")\n'
+        "def waits(submission):\n    submission.scale\n\n"
+        '@check("comes later")\ndef later(submission):\n    submission.scale\n'
+    )
+    with pytest.raises(CourseError, match="waits needs 'later', no check before it"):
+        load_checks(find_course(tmp_path / "course").find("ex01"))
 
 
 def test_an_answer_that_the_body_cannot_digest_is_the_learners(exercise, server, tmp_path):

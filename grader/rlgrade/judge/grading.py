@@ -175,7 +175,8 @@ class _Run:
 
     def one(self, check: Check) -> CheckResult:
         if check.needs and self.outcomes.get(check.needs) not in (None, Outcome.PASS):
-            return self.result(check, Outcome.SKIPPED, message=f"needs `{check.needs}` to pass")
+            before = next(c.promise for c in self.bank.checks if c.name == check.needs)
+            return self.result(check, Outcome.SKIPPED, message=f"waits until this passes: {before}")
         start = time.monotonic()
         if start >= self.end:
             seconds = self.settings.run_seconds

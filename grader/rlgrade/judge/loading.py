@@ -14,7 +14,7 @@ def load_checks(exercise: Exercise) -> list[Check]:
     """The checks of an exercise, in the order in which they are written.
 
     Raises:
-        CourseError: there is no `checks.py`, or no check in it.
+        CourseError: there is no `checks.py`, or no check in it, or one that needs none before it.
         GraderError: it cannot be imported.
     """
     path = exercise.hidden / "checks.py"
@@ -30,4 +30,8 @@ def load_checks(exercise: Exercise) -> list[Check]:
     checks = [value for value in vars(module).values() if isinstance(value, Check)]
     if not checks:
         raise CourseError(f"{path} declares no check")
+    names = [check.name for check in checks]
+    for number, check in enumerate(checks):
+        if check.needs and check.needs not in names[:number]:
+            raise CourseError(f"{path}: {check.name} needs {check.needs!r}, no check before it")
     return checks

@@ -14,6 +14,7 @@ WIDTH, HEIGHT = 360, 220
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 18, 34
 TICKS = 4
 MOST_POINTS = 300
+RIGHT_CODE = "right code"  # a curve to compare with, in a colour that is nobody's own
 
 
 def chart_svg(chart: Chart, levels: Sequence[tuple[str, float]] = ()) -> Markup:
@@ -25,10 +26,14 @@ def chart_svg(chart: Chart, levels: Sequence[tuple[str, float]] = ()) -> Markup:
     x = Scale(x_low, x_high, WIDTH - LEFT - RIGHT + 1)
     y = Scale(y_low, y_high, HEIGHT - TOP - BOTTOM + 1, chart.logarithmic)
     parts = [*_axes(chart, x, y), *_levels(levels, y)]
-    for number, curve in enumerate(chart.curves):
-        parts.append(_band(_thinned(curve), x, y, number % 4))
-    for number, curve in enumerate(chart.curves):
-        parts += _line(_thinned(curve), x, y, number % 4)
+    styles = [
+        "right" if curve.variant == RIGHT_CODE else f"s{number % 4}"
+        for number, curve in enumerate(chart.curves)
+    ]
+    for curve, style in zip(chart.curves, styles, strict=True):
+        parts.append(_band(_thinned(curve), x, y, style))
+    for curve, style in zip(chart.curves, styles, strict=True):
+        parts += _line(_thinned(curve), x, y, style)
     names = ", ".join(curve.variant for curve in chart.curves)
     return Markup(
         '<svg viewBox="0 0 {} {}" role="img" aria-label="{}: {}" xmlns="http://www.w3.org/2000/svg">'
@@ -49,7 +54,7 @@ def training_chart(training: Training) -> Chart:
         sides: list[Numbers] = [
             [float(value) for value in side] for side in (band.middle, band.low, band.high)
         ]
-        curves.append(Curve("right code", [float(step) for step in band.steps], *sides))
+        curves.append(Curve(RIGHT_CODE, [float(step) for step in band.steps], *sides))
     return Chart("Learning curve", "steps", training.unit, False, None, curves)
 
 
@@ -120,22 +125,22 @@ def _points(xs: Numbers, ys: Numbers, x: Scale, y: Scale) -> list[list[str]]:
     return [stretch for stretch in stretches if stretch]
 
 
-def _line(curve: Curve, x: Scale, y: Scale, number: int) -> list[Markup]:
+def _line(curve: Curve, x: Scale, y: Scale, style: str) -> list[Markup]:
     return [
-        Markup('<polyline points="{}" class="line s{}"/>').format(
-            " ".join(stretch if len(stretch) > 1 else stretch * 2), number
+        Markup('<polyline points="{}" class="line {}"/>').format(
+            " ".join(stretch if len(stretch) > 1 else stretch * 2), style
         )
         for stretch in _points(curve.x, curve.middle, x, y)
     ]
 
 
-def _band(curve: Curve, x: Scale, y: Scale, number: int) -> Markup:
+def _band(curve: Curve, x: Scale, y: Scale, style: str) -> Markup:
     upper = _points(curve.x, curve.high, x, y)
     lower = _points(curve.x, curve.low, x, y)
     if len(upper) != 1 or len(lower) != 1:
         return Markup("")
     outline = " ".join([*upper[0], *reversed(lower[0])])
-    return Markup('<polygon points="{}" class="band s{}"/>').format(outline, number)
+    return Markup('<polygon points="{}" class="band {}"/>').format(outline, style)
 
 
 def _thinned(curve: Curve) -> Curve:
