@@ -25,8 +25,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from rlgrade.channel import pack, unpack
 from rlgrade.classroom.pool import cores
 from rlgrade.courses import Exercise, find_course
+from rlgrade.judge.calls import Reply, Request, Submission, _Tensors, _to_blob
+from rlgrade.judge.draws import draw_examples
+from rlgrade.judge.loading import load_checks
+from rlgrade.worker.serve import Worker
 
 RLGRADE = str(Path(sys.executable).with_name("rlgrade"))
 SEED = 1
@@ -194,6 +199,41 @@ def pytest_each(count: int, mix: dict[str, float]) -> tuple[float, float]:
         return (time.perf_counter() - start) / count, cpu / count
 
 
+def functions_alone() -> tuple[int, float]:
+    """Calls, and seconds of CPU in the solution's functions, of one run's examples.
+
+    Without a judge's work, a channel, a fork or walls: less than this no grader can take.
+    """
+    exercise = find_course().find("ex05")
+    worker = _Timed(None, None)
+    request = {"op": "load", "module": "", "file": exercise.file}
+    worker.call(request | {"source": exercise.solution.read_text()})
+    worker.calls, worker.seconds = 0, 0.0
+    for check in load_checks(exercise):
+        for example in draw_examples(check.tries, f"{SEED}/{check.name}"):
+            check.tries.body(Submission(worker), **example.arguments)
+    return worker.calls, worker.seconds
+
+
+class _Timed(Worker):
+    """A worker in this process that takes the time of what it calls; a port to itself."""
+
+    calls = 0
+    seconds = 0.0
+
+    def call(self, request: Request) -> Reply:
+        frame = pack({"module": "", "id": 0, **request}, _to_blob)
+        return unpack(self.answer(frame), _Tensors().make)
+
+    def _call(self, request: Request) -> Reply:
+        start = time.process_time()
+        try:
+            return super()._call(request)
+        finally:
+            self.seconds += time.process_time() - start
+            self.calls += 1
+
+
 def quiet(words: list[str]) -> int:
     return subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
 
@@ -300,6 +340,11 @@ def whole_class(size: int, against: int, table: Table, notes: list[str]) -> None
     notes.append(
         f"a pytest process each: {wall:.2f} s a submission ({cpu:.2f} s of CPU), {ratio:.1f} times "
         f"as long as the class of right ones, {ratio_cpu:.1f} times the CPU"
+    )
+    calls, alone = functions_alone()
+    notes.append(
+        f"the solution's functions alone: {calls} calls, {alone * 1000:.0f} ms of CPU; a pytest "
+        f"process takes {cpu / alone:.0f} times that"
     )
 
 
