@@ -77,6 +77,44 @@ caught_by = "scales_each"
     assert result.diagnosis == ["the factor is never applied", "the factor is taken for one"]
 
 
+@pytest.mark.parametrize(
+    "deadly",
+    ["__import__('os').abort()", "exec('while True: pass')", "1 / (rewards.numel() - 3)"],
+)
+def test_a_mistake_that_dies_or_hangs_leaves_the_others_their_diagnosis(
+    exercise, server, tmp_path, monkeypatch, deadly
+):
+    from shutil import copytree
+
+    from rlgrade.courses import find_course
+    from rlgrade.judge import bank
+    from rlgrade.judge.grading import Settings, grade
+
+    monkeypatch.setattr(bank, "CASE_SECONDS", 1.0)
+    copytree(exercise.hidden.parents[1], tmp_path / "course")
+    mistakes = tmp_path / "course" / "solutions" / exercise.id / "mistakes.toml"
+    dying = f"""
+[[mistakes]]
+name = "dies"
+says = "ends the process"
+replace = "rewards.detach() * factor"
+with = "{deadly}"
+caught_by = "scales_each"
+
+"""
+    mistakes.write_text(dying + mistakes.read_text())
+    course = find_course(tmp_path / "course").find("ex01")
+    shared = bank.Bank(course, server)
+    settings = Settings(only=frozenset({"scales_each"}))
+    try:
+        for mistake in course.mistakes[1:3]:
+            text = course.mistaken_source(mistake).encode()
+            (result,) = grade(course, text, server, 0, settings=settings, bank=shared).checks
+            assert result.diagnosis == [mistake.says]
+    finally:
+        shared.close()
+
+
 def test_what_a_failed_check_carries_is_skipped(exercise, grade_text):
     text = exercise.solution.read_text().replace("* factor", "+ factor")
     report = grade_text(text)

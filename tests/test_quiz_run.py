@@ -9,6 +9,7 @@ import sys
 import pytest
 from quiz_course import Candidate, make_course, make_workspace
 from test_cli import RLGRADE, rlgrade
+from test_store import without_rights
 
 from rlgrade.plain import fitted
 from rlgrade.quiz import presenting
@@ -166,6 +167,34 @@ def test_hint_doubt_confidence_and_leaving_lose_nothing(sits_down, workspace, co
     done = rlgrade("quiz", "stats", cwd=workspace, course=course)
     assert f"{item} (rev 1, " in done.stdout
     assert "guess: 0 of 1 right, 0 %; should be chance" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="drops a capability of Linux")
+def test_a_doubt_that_cannot_be_kept_is_not_called_noted(workspace, course):
+    def asks(*arguments, lines=""):
+        return subprocess.run(
+            [RLGRADE, "--course", str(course), "quiz", *arguments],
+            input=lines,
+            cwd=workspace,
+            capture_output=True,
+            text=True,
+            preexec_fn=without_rights,
+        )
+
+    item = "kinds.numeric.sum"
+    assert asks("flag", item, "odd").stdout == f"noted: {item}\n"
+    (workspace / ".rlgrade" / "quiz.json").unlink()
+    (workspace / ".rlgrade").chmod(0o555)
+    try:
+        flagged = asks("flag", item, "odd")
+        session = asks("run", "kinds", "--kinds", "numeric", lines="!odd\nq\n")
+    finally:
+        (workspace / ".rlgrade").chmod(0o755)
+    assert flagged.returncode == 2
+    assert "noted" not in flagged.stdout
+    assert f"the note on {item} is not kept" in flagged.stderr
+    assert "noted" not in session.stdout
+    assert "the note could not be kept" in session.stdout
 
 
 @pytest.mark.parametrize("way", ["eof", "interrupt"])

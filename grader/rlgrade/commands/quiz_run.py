@@ -70,7 +70,8 @@ def flag(course: str | None, item: str, note: tuple[str, ...]) -> None:
     table = open_table(open_desk(course))
     if not table.notes.keeps:
         raise UsageError("this folder is no workspace, where the note could be kept; go to yours")
-    take_down(table, table.bank.find(item).item, " ".join(note))
+    if not take_down(table, table.bank.find(item).item, " ".join(note)):
+        raise UsageError(f"the note on {item} is not kept; mend that and give it again")
     click.echo(f"noted: {item}")
 
 

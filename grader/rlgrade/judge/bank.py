@@ -80,12 +80,12 @@ class Bank:
     ) -> list[Case | None]:
         """Many cases at a time; one by one where a mistake among them does not survive them."""
         link = self._loaded()
-        trials = [Trial(tries, example, _key(mistake)) for mistake, example in asked]
-        if not self._unusable.intersection(trial.module for trial in trials):
-            cases = self._run(link, trials)
-            if not any(isinstance(case.error, WorkerGone) for case in cases):
-                return list(cases)
-        return [self.case(mistake, tries, example) for mistake, example in asked]
+        usable = [(m, example) for m, example in asked if _key(m) not in self._unusable]
+        cases = self._run(link, [Trial(tries, example, _key(m)) for m, example in usable])
+        if any(isinstance(case.error, WorkerGone) for case in cases):
+            return [self.case(mistake, tries, example) for mistake, example in asked]
+        found = iter(cases)
+        return [None if _key(m) in self._unusable else next(found) for m, _ in asked]
 
     def _run(self, link: Link, trials: list[Trial]) -> list[Case]:
         link.deadline = time.monotonic() + CASE_SECONDS

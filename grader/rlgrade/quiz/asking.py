@@ -32,7 +32,7 @@ class Asking:
     """How to ask: with whom, whether confidence is asked for, and who takes down a doubt."""
 
     talk: Talk
-    flag: Callable[[schema.Item, str], None]
+    flag: Callable[[schema.Item, str], bool]  # whether the note is kept
     confidence: bool = False
     tries: int = TRIES
     given: list[str] = field(default_factory=list)  # the hints of this question
@@ -72,8 +72,7 @@ class Asking:
             if text == HINT:
                 self.hint()
             elif text.startswith(FLAG) and "\n" not in text:
-                self.flag(item, text[1:].strip())
-                self.talk.say("noted; rlgrade quiz stats shows it")
+                self.doubt(item, text[1:].strip())
             elif text:
                 return text
 
@@ -204,6 +203,12 @@ class Asking:
         faults = bool(marked.message)
         return Answered(marked.right, marked.score, 1, hints, confidence, faults=faults)
 
+    def doubt(self, item: schema.Item, note: str) -> None:
+        """Take a note on the question down."""
+        kept = self.flag(item, note)
+        told = "noted; rlgrade quiz stats shows it" if kept else "the note could not be kept"
+        self.talk.say(told)
+
     def written(self, item: schema.Item, prompt: str) -> str:
         """What is written as an answer; nothing, where it was spoken."""
         while True:
@@ -213,8 +218,7 @@ class Asking:
             if text == HINT:
                 self.hint()
             elif text.startswith(FLAG) and "\n" not in text:
-                self.flag(item, text[1:].strip())
-                self.talk.say("noted; rlgrade quiz stats shows it")
+                self.doubt(item, text[1:].strip())
             else:
                 return text
 

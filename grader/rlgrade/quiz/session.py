@@ -164,11 +164,12 @@ def call_easy(table: Table, entry: Entry, before: Card) -> Card:
         return kept
 
 
-def take_down(table: Table, item: schema.Item, note: str) -> None:
-    """Keep a doubt about an item."""
+def take_down(table: Table, item: schema.Item, note: str) -> bool:
+    """Keep a doubt about an item; whether, as far as is known, it is still there next time."""
     with table.notes.change() as notebook:
         flag = Flag(note=note, rev=item.rev, at=table.notes.now())
         notebook.flags.setdefault(item.id, []).append(flag)
+    return table.notes.keeps
 
 
 def run_session(table: Table, entries: Sequence[Entry], manner: Manner) -> Tally:

@@ -148,8 +148,8 @@ def _answer(table: Table, instance: Instance, hints: list[str]) -> tuple[dict[st
             send("hint", id=instance.item.id, hint=hints.pop(0) if hints else None)
             continue
         if "flag" in given:
-            take_down(table, instance.item, str(given["flag"]))
-            send("flagged", id=instance.item.id)
+            kept = take_down(table, instance.item, str(given["flag"]))
+            send("flagged", id=instance.item.id, kept=kept)
             continue
         try:
             return given, _marked(instance, given)

@@ -80,7 +80,7 @@ class Interview:
     plan: Plan
     clock: Clock
     keep: Callable[[Sequence[Asked]], None]
-    flag: Callable[[schema.Item, str], None]
+    flag: Callable[[schema.Item, str], bool]  # whether the note is kept
     done: list[Asked] = field(default_factory=list)
     broken_off: bool = False
 
