@@ -19,7 +19,7 @@ from test_store import without_rights
 
 from rlgrade.courses import find_course
 from rlgrade.learner.desk import open_desk
-from rlgrade.learner.hints import next_hint
+from rlgrade.learner.hints import hint_of_level, next_hint
 from rlgrade.learner.keeper import Keeper
 from rlgrade.learner.progress import (
     Active,
@@ -247,6 +247,33 @@ def test_hint_remembers_and_level_overrides(workspace):
         0,
         2,
     ]
+
+
+def test_a_hint_that_is_read_again_moves_nothing(exercise):
+    work = Work(hints=[HintShown(0, NOON), HintShown(1, NOON)])
+    soon, later = NOON + timedelta(seconds=20), NOON + minutes(2)
+    for level in (0, 1):
+        seen = hint_of_level(exercise, work, level, soon)
+        assert seen.level == level
+        assert seen.more.startswith("the next hint comes in 40 s")
+        assert hint_of_level(exercise, work, level, later).more == "more: rlgrade hint ex01"
+    assert next_hint(exercise, work, later).level == 2
+    new = hint_of_level(exercise, work, 2, soon)
+    assert (new.level, new.text) == (2, exercise.hints[1])
+    work.hints.append(HintShown(len(exercise.hints), NOON))
+    assert "rlgrade solution ex01" in hint_of_level(exercise, work, 1, later).more
+
+
+def test_a_level_that_was_seen_is_not_counted_again(workspace):
+    for level in (1, 2, 1, 2, 1):
+        done = rlgrade("hint", "ex01", "--level", level, cwd=workspace)
+        assert done.returncode == 0
+    hints = saved(workspace)["exercises"]["ex01_scale"]["hints"]
+    assert [hint["level"] for hint in hints] == [1, 2]
+    assert "the next hint comes in" in done.stdout  # and the pause does not begin anew
+    again = rlgrade("hint", "ex01", cwd=workspace).stdout
+    assert find_course(COURSE).find("ex01").hints[1] in again
+    assert saved(workspace)["exercises"]["ex01_scale"]["hints"] == hints
 
 
 # The commands

@@ -51,7 +51,7 @@ def next_(course: str | None) -> None:
 def hint(course: str | None, exercise: str | None, level: int | None) -> None:
     """Show the next hint for EXERCISE: first a question, at last nearly the answer."""
     from rlgrade.learner.desk import open_desk
-    from rlgrade.learner.hints import hint_at, next_hint
+    from rlgrade.learner.hints import hint_of_level, next_hint
     from rlgrade.learner.progress import Work
     from rlgrade.learner.reading import show_hint
     from rlgrade.render import make_console
@@ -62,7 +62,7 @@ def hint(course: str | None, exercise: str | None, level: int | None) -> None:
     if level is None:
         shown = next_hint(found, work, desk.keeper.now())
     else:
-        shown = hint_at(found, work, level)
+        shown = hint_of_level(found, work, level, desk.keeper.now())
     desk.keeper.record_hint(found, shown.level)
     forgotten = not desk.keeper.keeps and shown.level < len(found.hints)
     more = f"{shown.more} --level {shown.level + 1}" if forgotten else shown.more

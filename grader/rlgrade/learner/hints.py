@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from rlgrade.courses import Exercise
-from rlgrade.learner.progress import Work
+from rlgrade.learner.progress import HintShown, Work
 
 COOL_DOWN = timedelta(seconds=60)
+NO_MORE = "that was the last hint; `rlgrade solution {short}` shows ours"
 QUESTION = 0  # the level of the question before all hints
 
 
@@ -29,19 +30,37 @@ def next_hint(exercise: Exercise, work: Work, now: datetime) -> Hint:
         work: what was done on it so far.
         now: the pause ends a minute after the last new hint, or with a check since.
     """
-    last = max(work.hints, key=lambda hint: hint.level, default=None)
+    last = _last(work)
     if last is None:
         level = 1 if work.passed else QUESTION
         return hint_at(exercise, work, level)
+    following = min(last.level + 1, len(exercise.hints))
+    return hint_of_level(exercise, work, last.level if _pause(work, last, now) else following, now)
+
+
+def hint_of_level(exercise: Exercise, work: Work, level: int, now: datetime) -> Hint:
+    """The hint of one level. Where it was seen before, it says when the next new one comes."""
+    shown, last, short = hint_at(exercise, work, level), _last(work), exercise.short
+    if last is None or shown.level > last.level:
+        return shown
     if last.level >= len(exercise.hints):
-        return hint_at(exercise, work, last.level)
-    checked = work.last is not None and work.last.at > last.at
+        return Hint(shown.level, shown.text, NO_MORE.format(short=short))
+    seconds = _pause(work, last, now)
+    wait = f"the next hint comes in {seconds} s, or after another `rlgrade check {short}`"
+    return Hint(shown.level, shown.text, wait if seconds else f"more: rlgrade hint {short}")
+
+
+def _last(work: Work) -> HintShown | None:
+    """The furthest hint that was shown."""
+    return max(work.hints, key=lambda hint: hint.level, default=None)
+
+
+def _pause(work: Work, last: HintShown, now: datetime) -> int:
+    """The seconds until a new hint may come; a check since the last one ends the pause."""
+    if work.last is not None and work.last.at > last.at:
+        return 0
     rest = last.at + COOL_DOWN - now
-    if checked or rest <= timedelta(0):
-        return hint_at(exercise, work, last.level + 1)
-    seconds = min(round(rest.total_seconds()), COOL_DOWN.seconds)
-    wait = f"the next hint comes in {seconds} s, or after another `rlgrade check {exercise.short}`"
-    return Hint(last.level, hint_at(exercise, work, last.level).text, wait)
+    return min(max(round(rest.total_seconds()), 0), COOL_DOWN.seconds)
 
 
 def hint_at(exercise: Exercise, work: Work, level: int) -> Hint:
@@ -50,8 +69,7 @@ def hint_at(exercise: Exercise, work: Work, level: int) -> Hint:
     level = min(level, len(hints))
     text = question(exercise, work) if level == QUESTION else hints[level - 1]
     if level == len(hints):
-        more = f"that was the last hint; `rlgrade solution {exercise.short}` shows ours"
-        return Hint(level, text, more)
+        return Hint(level, text, NO_MORE.format(short=exercise.short))
     more = f"more, after another check or in {COOL_DOWN.seconds} s: rlgrade hint {exercise.short}"
     return Hint(level, text, more)
 
