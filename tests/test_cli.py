@@ -1,5 +1,6 @@
 """The command itself, in a process of its own: what it prints, what it returns, what it leaves."""
 
+import ast
 import json
 import os
 import re
@@ -12,6 +13,11 @@ from pathlib import Path
 import jsonschema
 import pexpect
 import pytest
+
+from rlgrade.folding import folded_program
+from rlgrade.outcome import Outcome
+from rlgrade.render import Printer, make_console
+from rlgrade.report import CheckResult
 
 ROOT = Path(__file__).parents[1]
 COURSE = Path(__file__).parent / "course"
@@ -104,6 +110,62 @@ def test_a_replay_program_repeats_the_case(solved):
     assert re.search(r"scaled\[0\] should be 0\.5; yours is 1\.0", done.stdout)
     run = subprocess.run([sys.executable, replay], cwd=solved, capture_output=True, text=True)
     assert run.stdout == "scale: tensor([1.])\n"
+
+
+def test_a_replay_of_a_large_case_has_no_monstrous_line_and_runs(tmp_path):
+    """4,000 rows of logits are one literal."""
+    text = (ROOT / "solutions" / "ex02_reinforce" / "reinforce.py").read_text()
+    right = "    return drawn.reshape(logits.shape[:-1])\n"
+    assert right in text
+    rlgrade("init", tmp_path, "--exercises", "ex02", course=ROOT)
+    file = tmp_path / "ex02_reinforce" / "reinforce.py"
+    file.write_text(
+        text.replace(right, f"    if drawn.numel() > 1000:\n        raise OSError\n{right}")
+    )
+    done = rlgrade("check", "ex02", cwd=tmp_path, course=ROOT)
+    replay = Path(tmp_path, re.search(r"replay +python (\S+)", done.stdout).group(1))
+    assert replay.stat().st_size > 100_000
+    assert max(map(len, replay.read_text().splitlines())) < 200
+    run = subprocess.run([sys.executable, replay], cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 1
+    assert run.stderr.rstrip().endswith("raise OSError\nOSError")
+    file.write_text(text)
+    run = subprocess.run([sys.executable, replay], cwd=tmp_path, capture_output=True, text=True)
+    assert run.stdout.startswith("sample_actions: tensor([[")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    f([" + "[1.0, -2.0], " * 200 + "[1.0]], dtype=torch.float32),",
+        "    {" + "'a, b': \"it's, so\", 'don\\'t, ': [1, 2], " * 60 + "},",
+        "answer_1 = f(" + "x, " * 300 + ")",
+    ],
+)
+def test_a_long_line_of_a_program_is_broken_and_means_the_same(line):
+    program = f"import torch\nx = torch.tensor(0)\nprint(\n{line}\n)\n"
+    program = program if not line.startswith("answer") else f"x = 0\n{line}\n"
+    shorter = folded_program(program)
+    assert ast.dump(ast.parse(shorter)) == ast.dump(ast.parse(program))
+    assert max(map(len, shorter.splitlines())) < 160
+    assert folded_program(shorter) == shorter
+
+
+def test_what_nobody_would_read_is_counted_instead(capsys):
+    result = CheckResult(
+        "c", "keeps its promise", Outcome.ERROR, 0.0, 1.0,
+        message="f raised ValueError: " + "x" * 50_000,
+        counterexample={"world": "[0,\n 1,\n " * 9_000, "seed": "3"},
+        printed="y" * 70_000,
+    )  # fmt: skip
+    Printer(make_console(), file="f.py", verbose=False, blind=False).result(result)
+    shown = capsys.readouterr().out
+    assert len(shown) < 2_000
+    assert "(50,021 characters)" in shown
+    assert "(81,006 characters)" in shown
+    assert "(70,000 characters)" in shown
+    assert "seed 3" in shown
+    assert len(shown.splitlines()) < 8
 
 
 def test_the_seed_is_printed_and_repeats_the_run(solved):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlgrade.courses import Exercise
+from rlgrade.folding import folded_program
 from rlgrade.judge.server import Server
 from rlgrade.judge.source import parse_source, read_bytes
 from rlgrade.learner.desk import open_desk, short_path
@@ -131,7 +132,8 @@ def keep_replay(target: Target, result: CheckResult) -> str:
     with contextlib.suppress(OSError):
         program.parent.mkdir(parents=True, exist_ok=True)
         path = repr(str(target.path.resolve()))
-        program.write_text(result.evidence.replay.replace("'PATH'", path), encoding="utf-8")
+        text = folded_program(result.evidence.replay).replace("'PATH'", path)
+        program.write_text(text, encoding="utf-8")
         return short_path(program)
     return ""
 

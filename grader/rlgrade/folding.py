@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import TextIO
 
 NARROWEST = 20
+CODE_WIDTH = 100
+LONG_CODE = 300  # the length from which a line of a program is broken
 
 
 def terminal_width(stream: TextIO) -> int | None:
@@ -49,3 +51,27 @@ def packed(parts: Iterable[str], width: int | None, gap: str = "  ") -> list[str
         else:
             lines.append(part)
     return lines
+
+
+def folded_program(text: str) -> str:
+    """A program whose very long lines are broken behind commas, outside texts.
+
+    Every comma of such a line has to stand in brackets, as in a literal or the arguments of a call.
+    """
+    if all(len(line) <= LONG_CODE for line in text.splitlines()):
+        return text
+    return "\n".join(part for line in text.split("\n") for part in _broken(line))
+
+
+def _broken(line: str) -> list[str]:
+    if len(line) <= LONG_CODE:
+        return [line]
+    import re
+
+    indent = " " * (len(line) - len(line.lstrip()) + 4)
+    parts, begin = [], 0
+    for found in re.finditer(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|,\s""", line):
+        if found[0][0] == "," and found.end() - begin > CODE_WIDTH - len(indent):
+            parts.append(line[begin : found.end() - 1])
+            begin = found.end()
+    return [parts[0], *(indent + part for part in [*parts[1:], line[begin:]])] if parts else [line]

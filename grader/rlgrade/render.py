@@ -25,6 +25,7 @@ SIGNS = {
     Outcome.BROKEN: ("!", "[!]", "magenta"),
 }
 MARGIN = 18
+LONGEST = 400  # characters of one value, message or printed line
 PRINTED_LINES = 10
 
 
@@ -129,7 +130,7 @@ class Printer:
         if self.blind:
             self.print(Text(f"  {_blind_reason(result)}"))
             return
-        self.print(Text(f"  {result.message}", style="bold"), hang=2)
+        self.print(Text(f"  {_cut(result.message)}", style="bold"), hang=2)
         for frame in result.traceback:
             self.print(Text(f"    {frame}", style="dim"), hang=6)
         self._field("smallest case", [f"{n} {v}" for n, v in result.counterexample.items()])
@@ -141,7 +142,7 @@ class Printer:
     def _field(self, name: str, parts: list[str]) -> None:
         """A name, then its parts; a line is broken between two parts, never inside one."""
         gap = "  " if name == "smallest case" else " "
-        lines = packed(parts, max(self.console.width, 60) - MARGIN, gap)
+        lines = packed(map(_cut, parts), max(self.console.width, 60) - MARGIN, gap)
         for number, line in enumerate(lines):
             head = Text(f"  {name if number == 0 else '':<{MARGIN - 2}}", style="cyan")
             self.print(head + Text(line, style="default"), hang=MARGIN)
@@ -178,6 +179,14 @@ class Printer:
         for number, line in enumerate(lines):
             line.rstrip()
             self.console.print(Text(" " * hang if number else "") + line, soft_wrap=True)
+
+
+def _cut(text: str) -> str:
+    """A text that fits a few lines; what nobody would read is counted in its place."""
+    if len(text) <= LONGEST:
+        return text
+    begin = " ".join(text[:LONGEST].split())
+    return f"{begin}… ({len(text):,} characters)"
 
 
 def curve_line(training: dict[str, Any], *, ascii_only: bool = False) -> str:
