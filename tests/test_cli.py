@@ -168,6 +168,25 @@ def test_what_nobody_would_read_is_counted_instead(capsys):
     assert len(shown.splitlines()) < 8
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("def scale(:\n", "mine.py:1: invalid syntax"),
+        ("raise OSError\n", "mine.py:1: OSError"),
+        ("import os\nos._exit(3)\n", "mine.py ended the process"),
+        ("x = 1\n", "mine.py defines no function `scale`"),
+        ("def scale(rewards):\n    pass\n", "mine.py:1: scale takes"),
+        ("def scale(rewards, *, factor):\n    raise OSError\n", "  mine.py:2 in scale: raise"),
+    ],
+)
+def test_a_file_of_another_name_is_called_by_its_own(workspace, text, told):
+    (workspace / "mine.py").write_text(text)
+    done = rlgrade("check", "ex01", "mine.py", cwd=workspace)
+    assert done.returncode == 1
+    assert told in done.stdout
+    assert "scale.py" not in re.sub(r"ex01\w*\.py", "", done.stdout)
+
+
 def test_the_seed_is_printed_and_repeats_the_run(solved):
     one, two = (rlgrade("check", "ex01", "--json", cwd=solved) for _ in range(2))
     assert json.loads(one.stdout)["seed"] != json.loads(two.stdout)["seed"]

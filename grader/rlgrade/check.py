@@ -47,7 +47,7 @@ def check_command(
     with Server(hidden=[target.exercise.course_root]) as server:
         # The server loads torch on one core while these load on the other.
         from rlgrade.judge.grading import Settings, grade
-        from rlgrade.report import to_json
+        from rlgrade.report import of_file, to_json
 
         if as_json:
             report = grade(target.exercise, data, server, seed, settings=Settings(device=device))
@@ -56,15 +56,17 @@ def check_command(
             return report.exit_code
         from rlgrade.render import Printer, make_console
 
-        printer = Printer(make_console(), file=target.path.name, verbose=verbose, blind=blind)
+        name = target.path.name
+        printer = Printer(make_console(), file=name, verbose=verbose, blind=blind)
         printer.say(f"Checking {target.exercise.id} ({short_path(target.path)})")
-        problem = "" if blind else parse_source(target.exercise.file, data).problem
+        problem = "" if blind else parse_source(name, data).problem
         if problem:
             printer.problem(problem)
 
         def show(result: CheckResult) -> None:
             if not problem:
-                printer.result(result, "" if blind else keep_replay(target, result))
+                replay = "" if blind else keep_replay(target, result)
+                printer.result(of_file(result, target.exercise.file, name), replay)
 
         def show_point(check: Check, verdict: Verdict) -> None:
             if not blind:

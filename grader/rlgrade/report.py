@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from rlgrade.outcome import ExitCode, Outcome
@@ -85,6 +85,22 @@ UNWRITTEN = "is not written yet"
 def is_unwritten(result: CheckResult) -> bool:
     """Whether a check failed only because a function is still as in the stub."""
     return result.outcome is Outcome.ERROR and result.message.endswith(UNWRITTEN)
+
+
+def of_file(result: CheckResult, graded: str, name: str) -> CheckResult:
+    """The result as it reads for a file of another name than the exercise's.
+
+    What the judge says of a file begins with the file's name.
+    """
+    if name == graded:
+        return result
+
+    def renamed(text: str) -> str:
+        rest = text.removeprefix(graded)
+        return name + rest if rest != text and rest[:1] in (":", " ") else text
+
+    frames = [renamed(frame) for frame in result.traceback]
+    return replace(result, message=renamed(result.message), traceback=frames)
 
 
 def harmless(text: str) -> str:
