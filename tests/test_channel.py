@@ -27,6 +27,7 @@ from rlgrade.channel import (
     unpack,
 )
 from rlgrade.judge.calls import _Tensors, _to_blob
+from rlgrade.judge.literals import expression
 from rlgrade.worker.values import Values, make_tensor
 
 steady = settings(max_examples=50, deadline=None, derandomize=True, database=None)
@@ -198,6 +199,18 @@ def test_a_view_with_gaps_arrives_as_a_tensor_with_gaps(view):
     tensor = unpack(pack(view, _to_blob), make_tensor)
     assert not tensor.is_contiguous()
     assert np.array_equal(tensor.numpy(), view)
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4), (2, 3, 4, 5), (2, 1, 3)])
+def test_no_two_axes_of_a_tensor_with_gaps_can_be_merged(shape):
+    view = np.stack([np.random.default_rng(0).random(shape)] * 2, axis=-1)[..., 0]
+    written = eval(expression(view), {"torch": torch})
+    for tensor in (unpack(pack(view, _to_blob), make_tensor), written):
+        assert np.array_equal(tensor.numpy(), view)
+        for axis in range(len(shape) - 1):
+            if 1 not in shape[axis : axis + 2]:
+                with pytest.raises(RuntimeError, match="view"):
+                    tensor.view(*shape[:axis], -1, *shape[axis + 2 :])
 
 
 def test_a_tensor_keeps_its_own_memory():

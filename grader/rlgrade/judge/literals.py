@@ -63,7 +63,10 @@ def expression(value: Any, names: dict[int, str] | None = None) -> str:
         tensor = f"torch.tensor({numbers}, dtype=torch.{value.dtype.name})"
         if value.flags.c_contiguous or not value.ndim:
             return tensor
-        return f"torch.stack([{tensor}] * 2, dim=-1)[..., 0]"
+        if value.ndim == 1:
+            return f"torch.stack([{tensor}] * 2, dim=-1)[..., 0]"
+        cut = ", ".join(f":{size}" for size in value.shape)
+        return f"torch.nn.functional.pad({tensor}, (0, 1) * {value.ndim - 1})[{cut}]"
     if isinstance(value, (np.bool_, np.integer, np.floating)):
         return expression(np.asarray(value))
     if isinstance(value, Generator):

@@ -78,10 +78,14 @@ def make_tensor(blob: Blob) -> torch.Tensor:
 
 
 def with_gaps(tensor: torch.Tensor) -> torch.Tensor:
-    """The same numbers in a tensor that no `view` can flatten: its rows do not follow evenly."""
-    wide = torch.zeros(*tensor.shape[:-1], 2 * tensor.shape[-1] + 1, dtype=tensor.dtype)
-    wide[..., :-1:2] = tensor
-    return wide[..., :-1:2]
+    """The same numbers with gaps behind every axis, so that no `view` can merge any two of them."""
+    *leading, last = tensor.shape
+    inner = [size + 1 for size in leading[1:]]
+    wide = torch.zeros(*leading[:1], *inner, 2 * last + 1, dtype=tensor.dtype)
+    spaced = wide[(slice(None), *(slice(-1) for _ in inner))] if inner else wide
+    spaced = spaced[..., :-1:2]
+    spaced.copy_(tensor)
+    return spaced
 
 
 def _tensor_to_blob(value: torch.Tensor) -> Blob:
