@@ -326,6 +326,19 @@ def test_to_explain_a_failure_takes_no_time_from_the_checks_behind_it(exercise, 
     assert report.seconds < 3.0 + 3.0 + 2.0  # explanations have as long as the verdicts, no longer
 
 
+def test_code_that_reads_its_own_source_finds_it(exercise, grade_text):
+    """torch.jit.script does; there is no file where the worker could look."""
+    text = exercise.solution.read_text()
+    scripted = (
+        "@torch.jit.script\n"
+        "def by(rewards: torch.Tensor, factor: float):\n"
+        "    return rewards * factor\n\n\n"
+    )
+    text = text.replace("def scale(", scripted + "def scale(", 1)
+    report = grade_text(text.replace("rewards.detach() * factor", "by(rewards.detach(), factor)"))
+    assert report.passed, [check.message for check in report.checks]
+
+
 def test_many_small_values_count_for_the_memory_they_take(grade_scale, monkeypatch):
     """Two bytes on the wire are a list of 56 here, and a check may keep all that it is answered."""
     lists = "return [[] for _ in range(20_000)]"
