@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from rlgrade.trainer.transformer import Size, Transformer
 from rlgrade.worker.adam import Moments, adam_step
+from rlgrade.worker.episodes import EpisodePolicy
 from rlgrade.worker.values import with_gaps
 
 
@@ -71,6 +72,11 @@ def linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:
         if bias is not None:
             layer.bias.copy_(bias)
     return layer
+
+
+def episode_policy(weight: Tensor, bias: Tensor) -> nn.Module:
+    """A policy with memory: it must be given the whole batch [B, T, O], and counts its calls."""
+    return EpisodePolicy(weight, bias)
 
 
 def sgd(module: nn.Module, learning_rate: float) -> torch.optim.Optimizer:
