@@ -17,7 +17,10 @@ exercise_argument = click.argument("exercise", required=False, shell_complete=co
 @click.option("-v", "--verbose", is_flag=True, help="Explain every failure, not only the first.")
 @click.pass_obj
 def watch(course: str | None, exercise: str | None, manual: bool, verbose: bool) -> None:
-    """Check EXERCISE, or the current one, whenever you save it."""
+    """Check EXERCISE, or the current one, whenever you save it.
+
+    Single keys do the rest: `?` lists them, `q` quits.
+    """
     from rlgrade.watch.command import watch_command
 
     sys.exit(watch_command(course, exercise, manual=manual, verbose=verbose))

@@ -23,7 +23,7 @@ def save_pictures(result: LabResult, folder: Path) -> list[Path]:
     Raises:
         OSError: they cannot be written.
     """
-    # Where the home cannot be written, matplotlib makes a temporary cache, and a lot of it.
+    # Where the home cannot be written, matplotlib makes a temporary cache and says so at length.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from matplotlib.figure import Figure
 
