@@ -378,6 +378,19 @@ def test_a_terminal_that_is_dumb_gets_no_control_codes(workspace):
     assert "\x1b" not in child.before
 
 
+@pytest.mark.parametrize("term", ["xterm", "dumb"])
+def test_no_line_is_longer_than_the_terminal(workspace, term):
+    child = pexpect.spawn(
+        RLGRADE, ["lab", "truncation", "--seeds", "2", "--no-predict"], cwd=workspace, timeout=120,
+        encoding="utf-8", env=os.environ | {"TERM": term, "NO_COLOR": "1"}, dimensions=(50, 56),
+    )  # fmt: skip
+    child.expect(pexpect.EOF)
+    shown = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", child.before.replace("\r\n", "\n"))
+    lines = [line.rpartition("\r")[2] for line in shown.split("\n")]
+    assert max(len(line) for line in lines if not line.startswith("rlgrade: ")) <= 56
+    assert any("bootstraps at the limit" in line for line in lines)
+
+
 def test_the_prediction_is_asked_for_before_anything_is_shown(workspace):
     child = pexpect.spawn(
         str(RLGRADE), ["lab", "no-baseline", "--seeds", "2"], cwd=workspace, timeout=120,

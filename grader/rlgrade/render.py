@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from rlgrade.folding import packed
+from rlgrade.folding import packed, terminal_width
 from rlgrade.outcome import Outcome
 from rlgrade.plain import fitted, shows_unicode
 from rlgrade.report import CheckResult, Report, is_unwritten
@@ -233,9 +234,11 @@ def _blind_reason(result: CheckResult) -> str:
     }.get(result.outcome, "the grader itself failed; tell your teacher")
 
 
-def make_console(*, width: int | None = None) -> Console:
+def make_console() -> Console:
     """A console on standard output; without a terminal it is 100 columns wide and plain."""
     console = Console(highlight=False, emoji=False, markup=False)
-    if width is None and not console.is_terminal:
-        width = 100
-    return Console(highlight=False, emoji=False, markup=False, width=width) if width else console
+    if console.is_terminal and not console.is_dumb_terminal:
+        return console
+    width = terminal_width(sys.stdout) or 100
+    # Without a height, too, rich gives every dumb terminal 80 columns.
+    return Console(highlight=False, emoji=False, markup=False, width=width, height=25)

@@ -97,7 +97,10 @@ def show(console: Console, result: LabResult) -> None:
     for chart in result.charts:
         _say(console, Text())
         for line in drawn(chart, width, ascii_only=ascii_only):
-            _say(console, line)
+            if line.cell_len > width:  # a title, or the names of the variants
+                _wrap(console, line, width, hang=2)
+            else:
+                _say(console, line)
     band = f"{BAND[0]:.0%} to {BAND[1]:.0%}"
     about = f"median and band ({band}) of {len(result.seeds)} seeds, {result.seconds:.1f} s"
     _say(console, Text(about, style="dim"))
