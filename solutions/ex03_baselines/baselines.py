@@ -2,7 +2,8 @@
 
 A baseline is compared with what came; the difference is the weight of the sample's log-prob. No
 baseline here carries gradient, and none is a loss but `value_baseline_loss`. Samples are rows
-`[N]`, in the order they were drawn; steps of padded episodes are `[B, T]` with a mask.
+`[N]`, N >= 1, in the order they were drawn; steps of padded episodes are `[B, T]` with a mask.
+Floats are float32 or float64, and those of one call have the same dtype.
 """
 
 import torch
@@ -26,7 +27,7 @@ def moving_average_baseline(returns: Tensor, *, decay: float, initial: float = 0
 
     Returns:
         [N] float, in reward units, without gradient. A float dtype is kept; integer returns give
-        torch's default float dtype.
+        float32.
 
     Raises:
         ValueError: `returns` is not [N].
@@ -56,7 +57,7 @@ def batch_mean_baseline(returns: Tensor) -> Tensor:
 
     Returns:
         [N] float, in reward units, without gradient; all entries equal. A float dtype is kept;
-        integer returns give torch's default float dtype.
+        integer returns give float32.
 
     Raises:
         ValueError: `returns` is not [N].
@@ -81,7 +82,7 @@ def leave_one_out_baseline(returns: Tensor) -> Tensor:
 
     Returns:
         [N] float, in reward units, without gradient. A float dtype is kept; integer returns give
-        torch's default float dtype.
+        float32.
 
     Raises:
         ValueError: `returns` is not [N].
@@ -106,7 +107,8 @@ def value_baseline_loss(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor
     Args:
         values: [B, T] float, V(s[t]) in reward units.
         returns: [B, T] float or int, in reward units; the target. No gradient flows into it.
-        mask: [B, T] bool, True where a step counts. Nothing elsewhere matters.
+        mask: [B, T] bool, True where a step counts. Elsewhere stand finite numbers that mean
+            nothing.
 
     Returns:
         [] in squared reward units, the dtype of `values`; minimised.
@@ -127,8 +129,9 @@ def variance_minimising_baseline(scores: Tensor, returns: Tensor) -> Tensor:
         b* = sum over i of |s[i]|^2 R[i]  /  sum over i of |s[i]|^2
 
     The variance is the trace of the covariance of s * (R - b), and s has expectation zero. The
-    sums are estimates from these samples; nothing is added to the divisor, so the unit of the
-    scores does not matter. Where all scores are zero every number is as good, and b* is 0.
+    sums are estimates from these samples. Nothing is added to the divisor, and there is no floor
+    under it, so the unit of the scores does not matter as long as floats hold their squares. Where
+    all scores are zero every number is as good, and b* is 0.
     Source: Greensmith, Bartlett and Baxter, Variance Reduction Techniques for Gradient Estimates
     in Reinforcement Learning (JMLR 5, 2004), on optimal constant baselines.
 
@@ -159,14 +162,16 @@ def normalise_advantages(advantages: Tensor, mask: Tensor, *, eps: float = 1e-8)
         A'[b, t] = (A[b, t] - mean) / (std + eps) where counted, 0 elsewhere
 
     `std` divides by n - 1, n being the number of counted entries. One counted entry, or any number
-    of equal ones, come out as exactly 0, although their sum may be rounded.
+    of equal ones, come out as exactly 0, although their sum may be rounded; numbers that are only
+    nearly equal do not.
     Source: Andrychowicz et al., What Matters in On-Policy Reinforcement Learning
     (arXiv:2006.05990), on advantage normalisation; divisor and eps as in CleanRL and
     Stable-Baselines3.
 
     Args:
         advantages: [B, T] float, in reward units.
-        mask: [B, T] bool, True where a step counts. Nothing elsewhere matters.
+        mask: [B, T] bool, True where a step counts. Elsewhere stand finite numbers that mean
+            nothing.
         eps: above 0, in reward units; added to the standard deviation.
 
     Returns:
@@ -195,7 +200,7 @@ def _as_samples(returns: Tensor) -> Tensor:
     if returns.ndim != 1:
         raise ValueError(f"returns should be [N], got {list(returns.shape)}")
     returns = returns.detach()
-    return returns if returns.is_floating_point() else returns.to(torch.get_default_dtype())
+    return returns if returns.is_floating_point() else returns.float()
 
 
 def _expect_shape(shape: torch.Size, **arguments: Tensor) -> None:
