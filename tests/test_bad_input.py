@@ -119,6 +119,7 @@ def test_a_print_is_shown_with_the_smallest_case(grade_scale):
         ),
         ("1 / 0", "scale.py:1: ZeroDivisionError: division by zero (while the file was loaded)"),
         ("import sys\nsys.exit(0)", "scale.py:2: SystemExit: 0 (while the file was loaded)"),
+        ("raise OSError", "scale.py:1: OSError (while the file was loaded)"),
         ("import os\nos._exit(0)", "scale.py ended the process (exit code 0) while it was loaded"),
     ],
 )

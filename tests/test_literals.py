@@ -250,3 +250,13 @@ def test_a_rollout_is_listed_by_its_fields():
 
 def test_without_arguments_nothing_is_listed():
     assert plain_arguments({}) == {}
+
+
+def test_a_dataclass_within_another_value_is_shown_field_by_field():
+    @dataclass(frozen=True)
+    class Script:
+        rewards: Array
+        ends: tuple[int, ...]
+
+    script = Script(np.zeros(SHOWN_ENTRIES + 1), (2,))
+    assert plain([script]) == "[Script(rewards=float64 tensor of shape [61], ends=(2))]"

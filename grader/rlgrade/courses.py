@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -201,6 +202,27 @@ class Course:
             for folder in folders
             if folder.is_dir() and (not self.only or folder.name in self.only)
         ]
+
+    def chosen(self, wanted: Iterable[str]) -> list[Exercise]:
+        """The exercises named: `ex05`, `ex01-ex06`, several with commas; all, if none is named.
+
+        Raises:
+            UsageError: there is no such exercise.
+        """
+        names = [name for text in wanted for name in text.split(",") if name.strip()]
+        if not names:
+            return self.exercises
+        chosen: set[str] = set()
+        ids = [exercise.id for exercise in self.exercises]
+        for name in names:
+            first, dash, last = name.strip().partition("-")
+            begin = ids.index(self.find(first).id)
+            end = ids.index(self.find(last).id) if dash else begin
+            chosen.update(ids[begin : end + 1])
+        if not chosen:
+            said = ", ".join(names)
+            raise UsageError(f"there is no exercise in {said}; name the lower number first")
+        return [exercise for exercise in self.exercises if exercise.id in chosen]
 
     def find(self, name: str) -> Exercise:
         """The exercise of this name, number, folder or file: ex05_gae, ex5, 5, gae, gae.py.

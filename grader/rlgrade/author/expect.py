@@ -30,7 +30,7 @@ class SubmissionRaised(Exception):
     def __init__(
         self, function: str, types: list[str], message: str, frames: list[tuple[int, str]]
     ) -> None:
-        super().__init__(f"{types[0]}: {message}")
+        super().__init__(f"{types[0]}: {message}" if message else types[0])
         self.function = function
         self.types = types
         self.message = message

@@ -9,7 +9,6 @@ import click
 from rlgrade.classroom.gradebook import open_gradebook
 from rlgrade.classroom.marks import Standing, standing
 from rlgrade.classroom.policy import FILE, Policy, read_policy
-from rlgrade.classroom.run import chosen_exercises
 from rlgrade.courses import find_course
 from rlgrade.outcome import UsageError
 
@@ -18,7 +17,7 @@ def marks_of(
     course: str | None, book: str, policy: Path | None, exercises: tuple[str, ...]
 ) -> tuple[Policy, Standing]:
     """The policy, `policy.toml` beside the gradebook unless another is named, and the marks."""
-    chosen = [e.id for e in chosen_exercises(find_course(course), exercises)] if exercises else None
+    chosen = [e.id for e in find_course(course).chosen(exercises)] if exercises else None
     beside = Path(book) / FILE
     rules = read_policy(policy or (beside if beside.is_file() else None))
     with open_gradebook(book) as gradebook:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +13,7 @@ from rlgrade.classroom.collect import Collection
 from rlgrade.classroom.gradebook import Gradebook, Key
 from rlgrade.classroom.judging import Done, Job, Rules, course_version
 from rlgrade.classroom.pool import grade_on_cores
-from rlgrade.courses import Course, CourseError, Exercise
-from rlgrade.outcome import UsageError
+from rlgrade.courses import CourseError, Exercise
 
 Engine = Callable[[Rules, Sequence[Job]], Iterator[Done]]
 
@@ -35,27 +34,6 @@ class Summary:
     def rate(self) -> float:
         """Results a second."""
         return self.graded / self.seconds if self.seconds else 0.0
-
-
-def chosen_exercises(course: Course, wanted: Iterable[str]) -> list[Exercise]:
-    """The exercises named: `ex05`, `ex01-ex06`, several with commas; all, if none is named.
-
-    Raises:
-        UsageError: there is no such exercise.
-    """
-    names = [name for text in wanted for name in text.split(",") if name.strip()]
-    if not names:
-        return course.exercises
-    chosen: dict[str, Exercise] = {}
-    for name in names:
-        first, dash, last = name.strip().partition("-")
-        ids = [e.id for e in course.exercises]
-        begin = ids.index(course.find(first).id)
-        end = ids.index(course.find(last).id) if dash else begin
-        chosen |= {e.id: e for e in course.exercises[begin : end + 1]}
-    if not chosen:
-        raise UsageError(f"there is no exercise in {', '.join(names)}; name the lower number first")
-    return [e for e in course.exercises if e.id in chosen]
 
 
 def one_machine(processes: int) -> Engine:

@@ -42,11 +42,10 @@ def handout(
     grade. No hidden check, solution, mistake or hint goes out.
     """
     from rlgrade.classroom.handout import make_handout
-    from rlgrade.classroom.run import chosen_exercises
     from rlgrade.courses import find_course
 
     found = find_course(course)
-    chosen = chosen_exercises(found, exercises)
+    chosen = found.chosen(exercises)
     public: dict[str, str] = {}
     if public_checks:
         from rlgrade.classroom.public import chosen_checks, public_tests
@@ -131,7 +130,6 @@ def bundle(
     import secrets
 
     from rlgrade.classroom import bundle as made
-    from rlgrade.classroom.run import chosen_exercises
     from rlgrade.courses import find_course
     from rlgrade.outcome import UsageError
 
@@ -145,7 +143,7 @@ def bundle(
     }
     drawn = secrets.randbits(32) if seed is None else seed
     grading = made.Grading(drawn, seconds, reveal, allow_level, visibility, pip_index)
-    files = makers[platform](found, chosen_exercises(found, exercises), grading)
+    files = makers[platform](found, found.chosen(exercises), grading)
     written = made.write_files(folder, files)
     click.echo(f"{len(written)} files in {folder}; seed {drawn}")
 

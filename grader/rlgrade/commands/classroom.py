@@ -114,11 +114,11 @@ def grade(
     from rlgrade.classroom.judging import Rules
     from rlgrade.classroom.progress import Progress
     from rlgrade.classroom.roster import read_roster
-    from rlgrade.classroom.run import chosen_exercises, grade_class, seed_of
+    from rlgrade.classroom.run import grade_class, seed_of
     from rlgrade.courses import find_course
 
     found = find_course(course)
-    chosen = chosen_exercises(found, exercises)
+    chosen = found.chosen(exercises)
     rules = Rules(str(found.root), seconds=seconds, explained=explain, lowest=allow_level)
     collection = collect(submissions, chosen)
     collection = with_times(collection, times) if times else collection

@@ -40,6 +40,9 @@ def plain(value: Any) -> str:
         return f"[{inner}]" if isinstance(value, list) else f"({inner})"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key!r}: {plain(item)}" for key, item in value.items()) + "}"
+    if is_dataclass(value) and not isinstance(value, (type, Generator)):
+        inner = ", ".join(f"{f.name}={plain(getattr(value, f.name))}" for f in fields(value))
+        return f"{type(value).__name__}({inner})"
     return repr(value)
 
 

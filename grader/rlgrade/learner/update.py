@@ -82,9 +82,7 @@ def _wanted(course: Course, exercises: Sequence[str], record: Path) -> frozenset
     before = recorded_exercises(record)
     if not exercises or (record.is_file() and not before):
         return before
-    from rlgrade.classroom.run import chosen_exercises
-
-    chosen = before.union(exercise.id for exercise in chosen_exercises(course, exercises))
+    chosen = before.union(exercise.id for exercise in course.chosen(exercises))
     return chosen if len(chosen) < len(course.exercises) else frozenset()
 
 
