@@ -2,7 +2,7 @@
 
 Tensors are `[N]`, a minibatch of transitions, or `[B, T]`, B rows of T steps or tokens. Where an
 action has D components, its log-probs are `[N, D]` or `[B, T, D]` and `joint=True` says so. Only
-entries at which `mask` is True count; what stands elsewhere, as long as its ratio is a finite
+entries at which `mask` is True count; what stands elsewhere, as long as its own term is a finite
 number, changes nothing.
 """
 
@@ -15,7 +15,8 @@ def probability_ratio(log_probs: Tensor, old_log_probs: Tensor, *, joint: bool =
 
         r = pi(a) / pi_old(a) = exp(log pi(a) - log pi_old(a))
 
-    With `joint`, the probability of an action is the product over its components.
+    With `joint`, the probability of an action is the product over its components; a component's
+    own ratio may be too large or too small for a float. Nothing bounds r: log r = 30 gives exp(30).
     Source: Schulman et al., Proximal Policy Optimization (arXiv:1707.06347), section 3.
 
     Args:
@@ -61,7 +62,8 @@ def ppo_clip_loss(
 
     Returns:
         [] float, in the unit of the advantages; 0 where nothing counts. Float64 in, float64 out.
-        Gradient flows to `log_probs` alone.
+        Gradient flows to `log_probs` alone. `backward()` always works, and gives 0 where nothing
+        counts or everything is clipped.
 
     Raises:
         ValueError: the shape of `old_log_probs` differs from that of `log_probs`, or the shape of
@@ -158,7 +160,8 @@ def clipped_value_loss(
 
     Returns:
         [] float, in squared reward units; 0 where nothing counts. Float64 in, float64 out.
-        Gradient flows to `values` alone.
+        Gradient flows to `values` alone. `backward()` always works, and gives 0 where nothing
+        counts or everything is clipped.
 
     Raises:
         ValueError: the shape of an argument differs from that of `values`.

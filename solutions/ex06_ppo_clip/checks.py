@@ -199,6 +199,7 @@ def log_ratios(zone: str, epsilon: float) -> list[float]:
         "above": [0.69, 0.41, 1.1, (high + epsilon) / 2, 2.3],
         "far above": [1.61, 2.3, 3.0, 4.09],
         "far below": [-1.61, -2.3, -3.0, -4.09],
+        "out of sight": [25.0, 30.0, 45.0, 60.0],
     }[zone]
 
 
@@ -259,12 +260,17 @@ def masked_updates(draw: Draw) -> Update:
 
 @strategy
 def joint_updates(draw: Draw) -> JointUpdate:
-    """Updates whose actions have components; alone, these would often lie in another zone."""
+    """Updates whose actions have components; alone, these would often lie in another zone.
+
+    Some have ratios too large or too small for float32, whose product is neither. All numbers are
+    multiples of 1/1024, so that float32 adds them without rounding.
+    """
     shape, components = draw(one_of(((3,), 2), ((4,), 3), ((2, 3), 4), ((3, 2), 4)))
     update = draw(updates(shapes=one_of(shape)))
     whole = update.log_ratio
     parts = draw(integer_tensors(*whole.shape, components - 1, low=-6, high=6)) / 8
-    last = whole - parts.sum(axis=-1)
+    parts += draw(one_of(0, 100)) * (1 - 2 * (np.arange(components - 1) % 2))
+    last = np.round(1024 * (whole - parts.sum(axis=-1))) / 1024
     moves = np.concatenate([parts, last[..., None]], axis=-1)
     old_log_probs = draw(integer_tensors(*moves.shape, low=5, high=12)) / -4
     mask = draw(masks(*whole.shape))
@@ -408,13 +414,15 @@ def policies(draw: Draw) -> Policies:
 def misfits(draw: Draw) -> Misfit:
     """Misfits, most of which broadcasting or indexing would let through."""
     names = [(function, name) for function, (_, *rest) in ARGUMENTS.items() for name in rest]
+    names += [(function, name) for function, name in names if name == "mask"]
     function, argument = draw(one_of(*names))
     b, t = draw(one_of((2, 3), (4, 2)))
     joint = "log_probs" in ARGUMENTS[function] and draw(one_of(False, True))
     others = (b, t, 5) if joint else (b, t)
-    wrong = [(b,), (t,), (b, 1), (1, t), (b, t + 1), (b, t, 5), (b, t, 1), ()]
+    wrong = [(b,), (t,), (b, 1), (1, t), (b, t + 1), (b, t, 5), ()]
+    wrong += 2 * [(t, b), (b, t, 1), (b * t,)]  # as many entries as there should be
     if joint and argument == "old_log_probs":
-        wrong = [(b, t), (b, t, 1), (1, t, 5), (b, t, 6), (t, 5)]
+        wrong = [(b, t), (b, t, 1), (1, t, 5), (b, t, 6), (t, 5), (t, b, 5), (b * t, 5)]
     return Misfit(function, argument, joint, draw(one_of(*wrong)), others)
 
 
@@ -484,6 +492,11 @@ def expect_loss(
     loss, gradient, scale = truth
     answer = function.gradients(wrt, **arguments)
     expect_close("loss", answer.value, loss, scale=scale)
+    expect(
+        answer.carries_gradient,
+        f"the loss should lead back to {wrt}, also where the gradient is 0: "
+        "backward() fails on yours",
+    )
     found = answer.gradients[wrt]
     if found is None:  # nothing flows
         found = np.zeros(gradient.shape)
@@ -644,6 +657,19 @@ def pulls_back(submission, update):
 @given(update=one_sided((-1, "far above")), examples=20)
 def pushes_against_a_bad_action(submission, update):
     expect_policy_loss(submission, update)
+
+
+@check("bounds no ratio, however large it is", needs="pushes_against_a_bad_action")
+@given(update=updates(("out of sight",), -1), examples=8)
+def bounds_no_ratio(submission, update):
+    logs = {"log_probs": update.log_probs, "old_log_probs": update.old_log_probs}
+    answer = submission.probability_ratio.gradients("log_probs", **logs)
+    expect_close("ratio", answer.value, true_ratio(update))
+    expect_close("gradient of log_probs", answer.gradients["log_probs"], true_ratio(update))
+    expect_policy_loss(submission, update)
+    back = replace(update, log_probs=update.old_log_probs, old_log_probs=update.log_probs)
+    for direction in (update, back):
+        expect_close("approximate_kl", kl_of(submission, direction), true_kl(direction))
 
 
 @check("decides for each entry by itself")
@@ -923,7 +949,7 @@ def inputs_stay(submission, batch):
 
 
 @check("refuses an argument of another shape with a ValueError that names it")
-@given(misfit=misfits(), examples=40)
+@given(misfit=misfits(), examples=100)
 def shapes_are_checked(submission, misfit):
     shapes = dict.fromkeys(ARGUMENTS[misfit.function], misfit.shape_of_the_others)
     if misfit.joint:

@@ -19,11 +19,10 @@ def log_ratio(log_probs, old_log_probs, joint):
     return difference
 
 
-def mean_of(terms, like):
-    """The mean of a list of scalars, still attached to `like` where there is none."""
-    if not terms:
-        return like.new_zeros(())
-    return torch.stack(terms).mean()
+def mean_of(terms, like, mask):
+    """The mean of a list of scalars, attached to `like` also where no term is."""
+    attached = 0 * like[mask].sum()
+    return sum(terms, attached) / max(len(terms), 1)
 
 
 def counted(mask, *tensors):
@@ -48,7 +47,7 @@ def ppo_clip_loss(log_probs, old_log_probs, advantages, mask, *, epsilon, joint=
             terms.append(-(1 - epsilon) * advantage)
         else:
             terms.append(-ratio * advantage)
-    return mean_of(terms, logs)
+    return mean_of(terms, logs, mask)
 
 
 def clip_case(advantage, ratio, *, epsilon):
@@ -67,7 +66,7 @@ def clip_fraction(ratio, mask, *, epsilon):
 def approximate_kl(log_probs, old_log_probs, mask, *, joint=False):
     logs = log_ratio(log_probs.detach(), old_log_probs, joint)
     check_shapes(logs.shape, mask=mask)
-    return mean_of([log.exp() - 1 - log for (log,) in counted(mask, logs)], logs)
+    return mean_of([log.exp() - 1 - log for (log,) in counted(mask, logs)], logs, mask)
 
 
 def clipped_value_loss(values, old_values, returns, mask, *, epsilon):
@@ -79,7 +78,7 @@ def clipped_value_loss(values, old_values, returns, mask, *, epsilon):
             edge = old + epsilon if v > old else old - epsilon
             error = max(error, (edge - target) ** 2)
         terms.append(error / 2)
-    return mean_of(terms, values)
+    return mean_of(terms, values, mask)
 
 
 def minibatch_indices(count, minibatch_size, *, generator):

@@ -1,4 +1,4 @@
-"""The habits of language-model trainers: token losses, masked means, log-ratios kept in bounds."""
+"""The habits of language-model trainers: token losses, masked means, padding with ratio 1."""
 
 import torch
 
@@ -14,24 +14,23 @@ def assert_shape(shape, **tensors):
             raise ValueError(f"{key} is {tuple(tensor.size())} but should be {tuple(shape)}")
 
 
-def bounded_log_ratio(log_probs, old_log_probs, mask, joint):
-    """Zero outside the mask, and never so large that the exponential overflows."""
+def counted_log_ratio(log_probs, old_log_probs, mask, joint):
+    """Zero outside the mask, where the exponential might overflow."""
     assert_shape(log_probs.size(), old_log_probs=old_log_probs)
     log_ratio = log_probs - old_log_probs.detach()
     log_ratio = log_ratio.sum(-1) if joint else log_ratio
     assert_shape(log_ratio.size(), mask=mask)
-    log_ratio = torch.where(mask, log_ratio, torch.zeros_like(log_ratio))
-    return torch.clamp(log_ratio, min=-20.0, max=20.0)
+    return torch.where(mask, log_ratio, torch.zeros_like(log_ratio))
 
 
 def probability_ratio(log_probs, old_log_probs, *, joint=False):
     assert_shape(log_probs.size(), old_log_probs=old_log_probs)
-    ratio = torch.exp(log_probs - old_log_probs.detach())
-    return ratio.prod(dim=-1) if joint else ratio
+    log_ratio = log_probs - old_log_probs.detach()
+    return torch.exp(log_ratio.sum(-1) if joint else log_ratio)
 
 
 def ppo_clip_loss(log_probs, old_log_probs, advantages, mask, *, epsilon, joint=False):
-    log_ratio = bounded_log_ratio(log_probs, old_log_probs, mask, joint)
+    log_ratio = counted_log_ratio(log_probs, old_log_probs, mask, joint)
     assert_shape(log_ratio.size(), advantages=advantages)
     ratio = torch.exp(log_ratio)
     coef_2 = torch.clamp(ratio, 1 - epsilon, 1 + epsilon)
@@ -57,7 +56,7 @@ def clip_fraction(ratio, mask, *, epsilon):
 
 def approximate_kl(log_probs, old_log_probs, mask, *, joint=False):
     with torch.no_grad():
-        log_ratio = bounded_log_ratio(log_probs, old_log_probs, mask, joint)
+        log_ratio = counted_log_ratio(log_probs, old_log_probs, mask, joint)
         return masked_mean(torch.exp(log_ratio) - log_ratio - 1, mask)
 
 
