@@ -6,7 +6,9 @@ What is drawn is what the functions are called with, so that a counterexample ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from rlgrade.author import (
     Array,
     Draw,
+    SubmissionRaised,
     check,
     expect,
     expect_close,
@@ -30,9 +33,11 @@ from rlgrade.author import (
     tensors,
 )
 
+FUNCTIONS = ("discounted_return", "rewards_to_go", "n_step_returns")
 FIELDS = ("rewards", "next_values", "terminated", "truncated")
 TERMINATED, TRUNCATED, BOTH, NEITHER = (True, False), (False, True), (True, True), (False, False)
 WITHOUT_LIMIT = 10**6
+PERIOD = 11
 
 
 # What is drawn
@@ -80,6 +85,8 @@ class StepsAround(Steps):
 
 discounts = one_of(1.0, 0.5, 0.9, 0.25, 0.99, 0.75, 0.83)  # 0 has a check of its own
 look_aheads = one_of(2, 1, 3, 4, 6)
+far_discounts = one_of(1.0, 0.5, 0.9, 0.1, 0.99, 0.25)  # weights that last, and that vanish
+crooked_discounts = one_of(0.9, 0.83, 0.99, 0.7)  # float32 holds none of them
 
 
 @strategy
@@ -133,6 +140,39 @@ def single_steps(draw: Draw) -> Steps:
     return draw(some_steps(length=(1, 1), batch=draw(one_of(False, True))))
 
 
+@strategy
+def long_steps(
+    draw: Draw, *, length: tuple[int, int], rows: tuple[int, int] | None = None
+) -> Steps:
+    """Many steps made of a few numbers that repeat, with up to three episode ends in each row.
+
+    The numbers and ends of a row are those of the row before it, shifted.
+    """
+    t = draw(integers(*length))
+    b = draw(integers(*rows)) if rows else 1
+    shift = np.arange(b + (b == t and rows is not None))[:, None]
+    numbers = draw(tensors(2, PERIOD))[:, (np.arange(t) + 3 * shift) % PERIOD]
+    flags = np.zeros((2, len(shift), t), dtype=bool)
+    for _ in range(draw(integers(0, 3))):
+        place = (draw(integers(0, t - 1)) + 7 * shift) % t
+        for flag, set_here in zip(flags, draw(one_of(TRUNCATED, TERMINATED)), strict=True):
+            np.put_along_axis(flag, place, set_here, axis=-1)
+    steps = Steps(*numbers, *flags)
+    return steps if rows else steps.part(0)
+
+
+@strategy
+def mixed_steps(draw: Draw) -> Steps:
+    """Steps whose rewards have another dtype than their values."""
+    steps = draw(some_steps())
+    ours, theirs = draw(
+        one_of(("float64", "float32"), ("float32", "float64"), ("int64", "float64"))
+    )
+    rewards = steps.rewards.round() if ours == "int64" else steps.rewards
+    values = steps.next_values.astype(theirs)
+    return replace(steps, rewards=rewards.astype(ours), next_values=values)
+
+
 def with_whole_rewards(steps: Steps) -> Steps:
     """The same with rewards in int64."""
     return replace(steps, rewards=steps.rewards.round().astype(np.int64))
@@ -168,6 +208,28 @@ def definition(steps: Steps, discount: float, n: int = WITHOUT_LIMIT) -> Array:
     return np.array(returns)
 
 
+def definition_by_episodes(steps: Steps, discount: float, n: int = WITHOUT_LIMIT) -> Array:
+    """The same sums as one convolution for each episode, for as many steps as one likes."""
+    if steps.rewards.ndim == 2:
+        rows = [steps.part(b) for b in range(len(steps.rewards))]
+        return np.array([definition_by_episodes(row, discount, n) for row in rows])
+    ends = np.flatnonzero(steps.terminated | steps.truncated) + 1
+    parts = [np.split(array, ends) for array in steps.arguments().values()]
+    episodes = (Steps(*arrays) for arrays in zip(*parts, strict=True) if len(arrays[0]))
+    return np.concatenate([of_one_episode(episode, discount, n) for episode in episodes])
+
+
+def of_one_episode(steps: Steps, discount: float, n: int) -> Array:
+    """Every step's return where no episode ends before the last step."""
+    size = len(steps.rewards)
+    counted = np.minimum(n, size - np.arange(size))
+    weights = float(discount) ** np.arange(min(n, size))
+    sums = np.convolve(steps.rewards[::-1].astype(np.float64), weights)[:size][::-1]
+    after = np.where(steps.terminated, 0.0, steps.next_values)[np.arange(size) + counted - 1]
+    returns: Array = sums + float(discount) ** counted * after
+    return returns
+
+
 # Calls
 
 
@@ -200,21 +262,50 @@ def calls(
 
 
 def expect_the_definition(
-    submission: Any, steps: Steps, discount: float, n: int = 2, dtype: str | None = None
+    submission: Any,
+    steps: Steps,
+    discount: float,
+    n: int = 2,
+    *,
+    dtype: str | None = None,
+    oracle: Callable[..., Array] = definition,
+    only: tuple[str, ...] = FUNCTIONS,
 ) -> None:
-    """Every function answers as defined, and in this dtype if one is given."""
+    """Every function answers as defined, in this dtype if one is given, and to all its digits."""
+    tolerance = {"rtol": 1e-9, "atol": 1e-9} if dtype == "float64" else {}
     totals = [discounted_sum(row, discount) for row in np.atleast_2d(steps.rewards)]
     expected = {
         "discounted_return": np.array(totals).reshape(steps.rewards.shape[:-1]),
-        "rewards_to_go": definition(steps, discount),
-        "n_step_returns": definition(steps, discount, n),
+        "rewards_to_go": oracle(steps, discount),
+        "n_step_returns": oracle(steps, discount, n),
     }
     for name, function, arguments in calls(submission, steps, discount, n):
+        if name not in only:
+            continue
         answer = function(**arguments)
         expect_shape(name, answer, expected[name].shape)
         if dtype is not None:
             expect_dtype(name, answer, dtype)
-        expect_close(name, answer, expected[name])
+        expect_close(name, answer, expected[name], **tolerance)
+
+
+@contextmanager
+def expect_refusal(argument: str, *shapes: list[int]) -> Iterator[None]:
+    """The call inside raises a ValueError that names the argument and has both shapes in it."""
+    messages = []
+    with expect_raises(ValueError, naming=argument):
+        try:
+            yield
+        except SubmissionRaised as raised:
+            messages.append(raised.message)
+            raise
+    there = {int(number) for number in re.findall(r"\d+", messages[0])}
+    for shape, what in zip(shapes, ("was expected", "came"), strict=True):
+        expect(
+            there.issuperset(shape),
+            f"the ValueError should say that the shape {shape} {what}; yours is {messages[0]!r}",
+            f"the shape that {what}",
+        )
 
 
 # discounted_return
@@ -387,6 +478,27 @@ def refuses_small_n(submission: Any, n: int) -> None:
 # All three
 
 
+@check(
+    "discounted_return and rewards_to_go hold over hundreds of steps, at any discount", seconds=20.0
+)
+@given(steps=long_steps(length=(1, 300)), discount=far_discounts, examples=10)
+def holds_over_hundreds_of_steps(submission: Any, steps: Steps, discount: float) -> None:
+    expect_the_definition(
+        submission, steps, discount, oracle=definition_by_episodes, only=FUNCTIONS[:2]
+    )
+
+
+@check("all three hold for a batch of many rows and many steps", seconds=10.0)
+@given(
+    steps=long_steps(length=(1, 100), rows=(1, 24)),
+    discount=far_discounts,
+    n=integers(1, 100),
+    examples=10,
+)
+def holds_for_many_rows(submission: Any, steps: Steps, discount: float, n: int) -> None:
+    expect_the_definition(submission, steps, discount, n, oracle=definition_by_episodes)
+
+
 @check("all three leave only the rewards themselves at discount 0")
 @given(steps=some_steps(), n=look_aheads, examples=15)
 def works_at_discount_zero(submission: Any, steps: Steps, n: int) -> None:
@@ -412,12 +524,25 @@ def takes_integer_rewards(submission: Any, steps: Steps, discount: float) -> Non
     expect_the_definition(submission, steps, discount, dtype="float32")
 
 
-@check("all three keep the float dtype that they are given")
-@given(steps=some_steps(), dtype=one_of("float64", "float32"), examples=15)
-def keeps_the_dtype(submission: Any, steps: Steps, dtype: str) -> None:
-    rewards, next_values = steps.rewards.astype(dtype), steps.next_values.astype(dtype)
-    wide = replace(steps, rewards=rewards, next_values=next_values)
-    expect_the_definition(submission, wide, 0.5, dtype=dtype)
+@check("all three answer float32 with float32, and float64 with float64 to all its digits")
+@given(steps=some_steps(), discount=crooked_discounts, n=look_aheads, examples=12)
+def keeps_the_dtype(submission: Any, steps: Steps, discount: float, n: int) -> None:
+    for dtype in ("float64", "float32"):
+        rewards, next_values = (x.astype(dtype) / 3 for x in (steps.rewards, steps.next_values))
+        thirds = replace(steps, rewards=rewards, next_values=next_values)
+        expect_the_definition(submission, thirds, discount, n, dtype=dtype)
+
+
+@check("rewards_to_go and n_step_returns answer in the dtype of next_values where rewards differ")
+@given(steps=mixed_steps(), discount=discounts, n=look_aheads, examples=15)
+def answers_in_the_dtype_of_values(submission: Any, steps: Steps, discount: float, n: int) -> None:
+    for name, function, arguments in calls(submission, steps, discount, n):
+        if name != "discounted_return":
+            answer = function(**arguments)
+            expect_shape(name, answer, steps.rewards.shape)
+            expect_dtype(name, answer, steps.next_values.dtype.name)
+            limit = n if name == "n_step_returns" else WITHOUT_LIMIT
+            expect_close(name, answer, definition(steps, discount, limit))
 
 
 @check("all three leave their inputs as they were")
@@ -431,20 +556,25 @@ def leaves_inputs_alone(submission: Any, steps: Steps, discount: float) -> None:
 
 
 @check("all three answer without gradient, whatever the inputs require")
-@given(steps=some_steps(), discount=discounts, examples=10)
+@given(steps=some_steps(batch=True), discount=discounts, examples=10)
 def carries_no_gradient(submission: Any, steps: Steps, discount: float) -> None:
-    for name, function, arguments in calls(submission, steps, discount, 2):
-        inputs = [field for field in ("rewards", "next_values") if field in arguments]
-        carries = function.gradients(*inputs, **arguments).carries_gradient
-        expect(not carries, f"the answer of {name} should carry no gradient; yours does")
+    attached = {}
+    for part in (steps.part(0), steps):
+        for name, function, arguments in calls(submission, part, discount, 2):
+            inputs = [field for field in ("rewards", "next_values") if field in arguments]
+            if function.gradients(*inputs, **arguments).carries_gradient:
+                attached.setdefault(name, f"{name} on {list(part.rewards.shape)}")
+    found = ", ".join(attached.values())
+    message = f"no answer should carry gradient; yours does in {found}"
+    expect(not attached, message, ", ".join(attached))
 
 
-@check("rewards_to_go and n_step_returns refuse a shape that differs from that of rewards")
+@check("rewards_to_go and n_step_returns refuse a shape unlike that of rewards, and say both")
 @given(
     function=one_of("rewards_to_go", "n_step_returns"),
     argument=one_of(*FIELDS[1:]),
     shape_of_rewards=one_of([3], [2, 3]),
-    shape_of_argument=one_of([4], [1], [], [1, 3], [3, 2]),
+    shape_of_argument=one_of([4], [1], [], [1, 3], [3, 2], [5, 4]),
     examples=40,
 )
 def refuses_other_shapes(
@@ -458,5 +588,5 @@ def refuses_other_shapes(
     arguments = Steps(ones, ones, flags, flags).arguments()
     arguments[argument] = np.ones(shape_of_argument, arguments[argument].dtype)
     options = {"n": 2} if function == "n_step_returns" else {}
-    with expect_raises(ValueError, naming=argument):
+    with expect_refusal(argument, shape_of_rewards, shape_of_argument):
         getattr(submission, function)(**arguments, discount=0.5, **options)

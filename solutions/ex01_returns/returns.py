@@ -2,6 +2,9 @@
 
 Time is the last axis of every tensor. Nothing here learns; later exercises use these numbers as
 targets and as weights, so none of them carries gradient.
+
+Floats are float32 or float64, and whole numbers int64. Float64 is kept to all its digits. T and B
+are at least 1; a rollout may have hundreds of steps, at any discount.
 """
 
 import torch
@@ -20,13 +23,13 @@ def discounted_return(rewards: Tensor, *, discount: float) -> Tensor:
         discount: from 0 to 1, both included; no unit.
 
     Returns:
-        [] or [B] float, in reward units, without gradient. A float dtype is kept; integer rewards
-        give torch's default float dtype.
+        [] or [B] float, in reward units, without gradient. The dtype of `rewards`; integers give
+        float32.
     """
     # BEGIN SOLUTION
     rewards = rewards.detach()
     if not rewards.is_floating_point():
-        rewards = rewards.to(torch.get_default_dtype())
+        rewards = rewards.float()
     weights = discount ** torch.arange(rewards.shape[-1], dtype=rewards.dtype)
     return (rewards * weights).sum(dim=-1)
     # END SOLUTION
@@ -52,17 +55,19 @@ def rewards_to_go(
     Args:
         rewards: [T] or [B, T] float or int, in reward units.
         next_values: as `rewards`, float, in reward units: V(s[t+1]). Where the episode was cut it
-            is the value of its final observation, never of the first one after the reset.
+            is the value of its final observation, never of the first one after the reset. After a
+            terminated step it is a finite number that means nothing.
         terminated: as `rewards`, bool: step t ended the episode. Wins where both flags are set.
         truncated: as `rewards`, bool: step t was the last before the episode was cut off.
         discount: from 0 to 1, both included; no unit.
 
     Returns:
-        The shape of `rewards`, the dtype of `next_values`, in reward units, without gradient.
+        The shape of `rewards`, the dtype of `next_values` even where `rewards` have another, in
+        reward units, without gradient.
 
     Raises:
-        ValueError: a shape differs from that of `rewards`. The message names the argument, the
-            shape that was expected and the one that came.
+        ValueError: a shape differs from that of `rewards`. The message names the argument, and
+            has in numbers the shape that was expected and the one that came.
     """
     # BEGIN SOLUTION
     rewards, bootstrap, ends = _prepare(rewards, next_values, terminated, truncated)
@@ -103,7 +108,8 @@ def n_step_returns(
         n: at least 1, in steps. May be larger than T.
 
     Returns:
-        The shape of `rewards`, the dtype of `next_values`, in reward units, without gradient.
+        The shape of `rewards`, the dtype of `next_values` even where `rewards` have another, in
+        reward units, without gradient.
 
     Raises:
         ValueError: n is below 1, and the message names `n`; or a shape differs from that of

@@ -24,7 +24,8 @@ def rewards_to_go(
     discount: float,
 ) -> Tensor:
     _same_shapes(rewards, next_values=next_values, terminated=terminated, truncated=truncated)
-    rewards, next_values = rewards.detach(), next_values.detach()
+    next_values = next_values.detach()
+    rewards = rewards.detach().to(next_values.dtype)
     length = rewards.shape[-1]
     if length == 1:
         return rewards + discount * next_values.masked_fill(terminated, 0)
