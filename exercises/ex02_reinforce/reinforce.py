@@ -36,7 +36,7 @@ def sample_actions(logits: Tensor, *, generator: torch.Generator) -> Tensor:
         a ~ softmax(logits)
 
     Entries are drawn independently of each other. All randomness comes from `generator`: the same
-    state gives the same actions, and every call moves the state on.
+    state gives the same actions, and every call with a choice to make, A > 1, moves the state on.
     Source: Sutton and Barto (2018), section 13.1.
 
     Args:
@@ -81,11 +81,11 @@ def reinforce_loss(log_probs: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
         log_probs: [B, T] float, log pi(a[t] | s[t]) of the actions taken, in nats.
         returns: [B, T] float or int, the reward from step t on, in reward units.
         mask: [B, T] bool, True where a step counts. Elsewhere the other two hold finite numbers
-            that mean nothing.
+            that mean nothing; their products are finite, too.
 
     Returns:
         [] float, in nats times reward units. Carries gradient to `log_probs`. The dtype of
-        `log_probs`.
+        `log_probs`, whatever that of the returns.
 
     Raises:
         ValueError: `log_probs` is not [B, T], or the shape of another argument differs from it.
@@ -100,17 +100,22 @@ def reinforce_update(
 
         theta <- theta - learning rate * gradient of L(theta)       for plain gradient descent
 
-    Gradients that something else left in the parameters have no part in the step.
+    The policy is called once, on all observations as they are and in the mode it is in (training or
+    evaluation), for its logits may depend on whole episodes and on the whole batch. There is one
+    `optimizer.step()`, also if no step of the batch counts. Gradients that something else left in
+    the parameters have no part in it.
     Source: Sutton and Barto (2018), section 13.3, once for a whole batch.
 
     Args:
-        policy: maps observations [B, T, O] to logits [B, T, A].
+        policy: maps observations [B, T, O] to logits [B, T, A]. All its parameters require
+            gradient.
         optimizer: holds exactly the parameters of `policy`.
         batch: what happened in B episodes under this policy, under these keys:
             observations: [B, T, O] float, what the policy saw before it acted.
             actions: [B, T] int64, each from 0 to A - 1, also where a step does not count.
             returns: [B, T] float or int, the reward from step t on, in reward units.
-            mask: [B, T] bool, True where a step counts. Elsewhere the others mean nothing.
+            mask: [B, T] bool, True where a step counts. Elsewhere the others mean nothing, but
+                the policy sees those observations, too.
 
     Returns:
         The loss of the batch before the step, as a Python float, in nats times reward units.

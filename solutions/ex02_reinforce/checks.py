@@ -7,8 +7,9 @@ induction in complex numbers, which knows nothing of log-probabilities.
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,6 +47,9 @@ from rlgrade.trainer.gridworld import BEST_RETURN, World, grid_world, probes, ro
 GARBAGE = 1e6
 PROBE_UPDATES = 400  # at most, for each probe
 ON_LOGITS = ("action_log_probs", "sample_actions", "policy_entropy")
+# Shapes of logits, and how many calls of each give sequences that never agree by chance.
+CALLS = {(400,): 5, (120, 4): 1, (3, 400): 2, (5, 12, 4): 1, (2, 3, 10, 4): 1}
+EXACTLY = {"rtol": 1e-9, "atol": 1e-9}
 
 
 # What is drawn
@@ -91,6 +95,16 @@ class Update:
         """The batch as reinforce_update gets it."""
         names = ("observations", "actions", "returns", "mask")
         return {name: getattr(self, name) for name in names}
+
+    def in_float64(self) -> Update:
+        """The same divided by 3, so that float32 holds none of the numbers."""
+        names = ("weight", "bias", "observations", "returns")
+        return replace(self, **{name: getattr(self, name).astype(np.float64) / 3 for name in names})
+
+    def as_remembered(self, *, training: bool) -> Update:
+        """The same with the observations that rlgrade's policy with memory comes down to."""
+        so_far = self.observations.astype(np.float64).cumsum(axis=1)
+        return replace(self, observations=so_far - training * so_far.mean(axis=(0, 1)))
 
 
 @dataclass(frozen=True)
@@ -150,6 +164,12 @@ def uneven_rows() -> Strategy[Array]:
     return tensors(2, 4, low=-0.5, high=0.5).map(lambda noise: uneven + noise)
 
 
+def one_likely_action() -> Strategy[Array]:
+    """Logits [1, 20] of a policy that takes one action 92 times in 100, each other 0.4 times."""
+    likely = np.where(np.arange(20) == 0, 5.5, 0.0).astype(np.float32)
+    return tensors(1, 20, low=-0.1, high=0.1).map(lambda noise: likely + noise)
+
+
 def actions_for(logits: Array) -> Strategy[Array]:
     """One action for each row of logits."""
     return integer_tensors(*logits.shape[:-1], low=0, high=logits.shape[-1] - 1)
@@ -159,7 +179,10 @@ def actions_for(logits: Array) -> Strategy[Array]:
 def choices_of_any_shape(draw: Draw) -> Choices:
     """Logits with none to three leading axes, some of size 1; also a single action."""
     shape = draw(
-        one_of((3,), (4, 3), (2, 4, 3), (1, 4), (4, 1, 3), (1, 2, 1, 3), (2, 3, 4, 5), (1,))
+        one_of(
+            *((3,), (4, 3), (2, 4, 3), (1, 4), (4, 1, 3)),
+            *((1, 2, 1, 3), (2, 3, 4, 5), (3, 2, 4), (1,)),
+        )
     )
     logits = draw(tensors(*shape, low=-3, high=3))
     return Choices(logits, draw(actions_for(logits)))
@@ -186,10 +209,10 @@ def episodes(mask: str = "full") -> Strategy[Episodes]:
     return drawn()
 
 
-def updates(*stretches: float) -> Strategy[Update]:
+def updates(*stretches: float, observed: bool = False) -> Strategy[Update]:
     """Updates with returns stretched by one of the factors, and at least one step in each row.
 
-    Garbage stands wherever a step does not count.
+    Garbage stands wherever a step does not count; with `observed`, not in the observations.
     """
 
     @strategy
@@ -202,7 +225,7 @@ def updates(*stretches: float) -> Strategy[Update]:
             weight=draw(tensors(a, o, low=-1, high=1)),
             bias=draw(tensors(a, low=-1, high=1)),
             learning_rate=draw(one_of(1.0, 0.5, 0.25)),
-            observations=np.where(mask[..., None], observations, np.float32(50.0)),
+            observations=np.where(mask[..., None] | observed, observations, np.float32(50.0)),
             actions=draw(integer_tensors(b, t, low=0, high=a - 1)),
             returns=np.where(mask, returns, np.float32(-50.0)),
             mask=mask,
@@ -395,7 +418,7 @@ def all_trajectories(mdp: Mdp) -> AllTrajectories:
 
 def expect_parameters(parameters: dict[str, Array], update: Update, moment: str) -> None:
     """The policy in the worker has the parameters of `update`."""
-    pull = float(np.abs(update.returns[update.mask]).max())  # rounding errors grow with it
+    pull = float(np.abs(update.returns[update.mask]).max(initial=0.0))  # errors grow with it
     for name in ("weight", "bias"):
         expected = getattr(update, name)
         scale = pull + float(np.abs(expected).max())
@@ -427,12 +450,27 @@ def expect_the_definition(function: str, answer: Any, choice: Choices, **toleran
 
 def with_gaps(array: Array) -> Array:
     """The same numbers, which the submission gets with gaps in memory if there is an axis."""
-    return np.asfortranarray(array) if array.ndim else array
+    return np.stack([array, array], axis=-1)[..., 0] if array.ndim else array
 
 
 def living_generator(submission: Any, seed: int) -> Any:
     """A torch.Generator that stays in the worker, so that two calls share it."""
     return submission.tools.attribute(Generator(seed), "manual_seed")(seed)
+
+
+def draws_in_a_row(submission: Any, logits: Array, generators: Iterable[Any]) -> Array:
+    """The actions of several calls, as many as tell two sequences of this shape apart."""
+    rows = []
+    for generator in itertools.islice(generators, CALLS[logits.shape]):
+        rows.append(submission.sample_actions(logits, generator=generator))
+        expect_shape(f"actions of logits {list(logits.shape)}", rows[-1], logits.shape[:-1])
+    return np.stack(rows)
+
+
+def logits_of_every_shape(four: Array) -> Iterator[Array]:
+    """Four logits over and over, without a leading axis and with up to three, also many a row."""
+    for shape in CALLS:
+        yield np.broadcast_to(np.tile(four, shape[-1] // 4), shape).copy()
 
 
 def margin(probability: float, draws: int) -> float:
@@ -497,55 +535,60 @@ def stays_finite(submission: Any, choice: Choices) -> None:
 
 
 @check("sample_actions draws each action as often as its probability says", seconds=20)
-@given(logits=uneven_rows(), seed=integers(0, 9999), examples=3)
-def samples_by_probability(submission: Any, logits: Array, seed: int) -> None:
+@given(logits=uneven_rows(), rare=one_likely_action(), seed=integers(0, 9999), examples=3)
+def samples_by_probability(submission: Any, logits: Array, rare: Array, seed: int) -> None:
     draws = 3000
-    many = np.repeat(logits[:, None, :], draws, axis=1)
-    actions = submission.sample_actions(many, generator=Generator(seed))
-    expect_shape("actions", actions, (2, draws))
-    for row, by_action in enumerate(probabilities(logits)):
-        for action, probability in enumerate(by_action):
-            frequency = float((actions[row] == action).mean())
-            what = f"action {action} of logits[{row}] should be drawn"
-            expect_frequency(what, frequency, float(probability), draws)
+    for name, policies in (("logits", logits), ("rare", rare)):
+        many = np.repeat(policies[:, None, :], draws, axis=1)
+        actions = submission.sample_actions(many, generator=Generator(seed))
+        expect_shape("actions", actions, (len(policies), draws))
+        for row, by_action in enumerate(probabilities(policies)):
+            for action, probability in enumerate(by_action):
+                frequency = float((actions[row] == action).mean())
+                what = f"action {action} of {name}[{row}] should be drawn"
+                expect_frequency(what, frequency, float(probability), draws)
 
 
 @check("sample_actions draws every entry independently of the others", seconds=20)
-@given(logits=tensors(3, low=-1, high=1), seed=integers(0, 9999), examples=3)
+@given(logits=tensors(3, low=-1, high=1), seed=integers(0, 9999), examples=2)
 def draws_entries_independently(submission: Any, logits: Array, seed: int) -> None:
-    draws = 1500
-    many = np.broadcast_to(logits, (2, draws, 3)).copy()
-    actions = submission.sample_actions(many, generator=Generator(seed))
-    expect_shape("actions", actions, (2, draws))
     alike = float((probabilities(logits) ** 2).sum())
-    rows = float((actions[0] == actions[1]).mean())
-    expect_frequency("two rows should draw the same action", rows, alike, draws)
-    neighbours = float((actions[:, ::2] == actions[:, 1::2]).mean())
-    expect_frequency("two neighbours should draw the same action", neighbours, alike, draws)
+    for shape in ((2, 1500), (1500,), (2, 2, 400)):
+        many = np.broadcast_to(logits, (*shape, 3)).copy()
+        actions = submission.sample_actions(many, generator=Generator(seed))
+        expect_shape("actions", actions, shape)
+        for axis in range(len(shape)):
+            in_turn = np.moveaxis(actions, axis, 0)
+            same = in_turn[::2] == in_turn[1::2]
+            what = f"neighbours along axis {axis} of {list(shape)} should draw the same action"
+            expect_frequency(what, float(same.mean()), alike, same.size)
 
 
 @check("sample_actions gives the same actions for the same seed, others for another")
-@given(logits=tensors(3, 4, low=-1, high=1), seed=integers(0, 9999), examples=10)
-def draws_from_the_generator(submission: Any, logits: Array, seed: int) -> None:
-    many = np.tile(logits, (40, 1))
-    first, again, other = [
-        submission.sample_actions(many, generator=Generator(number))
-        for number in (seed, seed, seed + 1)
-    ]
-    expect_shape("actions", first, (len(many),))
-    expect_equal("actions of the second call with this seed", again, first)
-    expect(bool(np.any(other != first)), "two seeds should give different actions")
+@given(four=tensors(4, low=-1, high=1), seed=integers(0, 9999), examples=3)
+def draws_from_the_generator(submission: Any, four: Array, seed: int) -> None:
+    for logits in logits_of_every_shape(four):
+        first, again, other = [
+            draws_in_a_row(submission, logits, map(Generator, itertools.count(start)))
+            for start in (seed, seed, seed + 100)
+        ]
+        whose = f"of logits {list(logits.shape)}"
+        expect_equal(f"actions {whose}, drawn again with the same seeds,", again, first)
+        different = bool(np.any(other != first))
+        expect(different, f"other seeds should give other actions {whose}", "other seeds")
 
 
 @check("sample_actions moves the generator on, so that the next call draws anew")
-@given(logits=tensors(3, 4, low=-1, high=1), seed=integers(0, 9999), examples=10)
-def moves_the_generator_on(submission: Any, logits: Array, seed: int) -> None:
-    many = np.tile(logits, (40, 1))
-    generator = living_generator(submission, seed)
-    first = submission.sample_actions(many, generator=generator)
-    expect_shape("actions", first, (len(many),))
-    second = submission.sample_actions(many, generator=generator)
-    expect(bool(np.any(second != first)), "a second call should not repeat the first one's actions")
+@given(four=tensors(4, low=-1, high=1), seed=integers(0, 9999), examples=3)
+def moves_the_generator_on(submission: Any, four: Array, seed: int) -> None:
+    always = itertools.repeat(living_generator(submission, seed))
+    for logits in logits_of_every_shape(four):
+        first, second = [draws_in_a_row(submission, logits, always) for _ in range(2)]
+        whose = f"of logits {list(logits.shape)}"
+        anew = bool(np.any(second != first))
+        expect(
+            anew, f"later calls should not repeat the first ones' actions {whose}", "later calls"
+        )
 
 
 @check("sample_actions picks the sure action at logits of 100 against -100")
@@ -685,7 +728,56 @@ def has_the_exact_gradient(submission: Any, mdp: Mdp) -> None:
 def takes_one_step(submission: Any, update: Update) -> None:
     policy = submission.tools.linear(update.weight, update.bias)
     optimizer = submission.tools.sgd(policy, update.learning_rate)
+    apart = {name: with_gaps(array) for name, array in update.batch().items()}
+    submission.reinforce_update(policy, optimizer, apart)
+    parameters = submission.tools.parameters(policy)
+    expect_parameters(parameters, after_a_step(update), "after the update")
+
+
+@check("reinforce_update calls the policy once, on the whole batch of observations")
+@given(update=updates(1.0, observed=True), examples=6)
+def shows_the_whole_batch(submission: Any, update: Update) -> None:
+    policy = submission.tools.episode_policy(update.weight, update.bias)
+    optimizer = submission.tools.sgd(policy, update.learning_rate)
+    loss = submission.reinforce_update(policy, optimizer, update.batch())
+    seen = update.as_remembered(training=True)
+    episode = loss_of(seen)
+    what = "loss of a policy that sees whole batches"
+    expect_close(what, loss, true_loss(episode), scale=size_of_terms(episode))
+    parameters = submission.tools.parameters(policy)
+    expect_parameters(parameters, after_a_step(seen), "which sees whole batches, after the update")
+    calls = policy.get("calls")
+    expect(calls == 1, f"the policy should be called once; yours is called {calls} times", "calls")
+
+
+@check(
+    "reinforce_update leaves the policy in training or evaluation mode, as it was",
+    needs="shows_the_whole_batch",
+)
+@given(update=updates(1.0, observed=True), training=one_of(False, True), examples=4)
+def mode_stays(submission: Any, update: Update, training: bool) -> None:
+    policy = submission.tools.episode_policy(update.weight, update.bias)
+    policy.train(training)
+    optimizer = submission.tools.sgd(policy, update.learning_rate)
     submission.reinforce_update(policy, optimizer, update.batch())
+    expect_equal("the policy's attribute `training`", policy.get("training"), training)
+    expected = after_a_step(update.as_remembered(training=training))
+    parameters = submission.tools.parameters(policy)
+    expect_parameters(parameters, expected, f"with training={training}, after the update")
+
+
+@check("reinforce_update calls optimizer.step() once, also if no step of the batch counts")
+@given(update=updates(1.0), empty=one_of(True, False), examples=4)
+def steps_once(submission: Any, update: Update, empty: bool) -> None:
+    if empty:
+        update = replace(update, mask=np.zeros_like(update.mask))
+    policy = submission.tools.linear(update.weight, update.bias)
+    optimizer = submission.tools.noting_sgd(policy, update.learning_rate)
+    submission.reinforce_update(policy, optimizer, update.batch())
+    steps = len(submission.tools.noted_gradients(optimizer))
+    expect(
+        steps == 1, f"optimizer.step() should be called once; yours calls it {steps} times", "steps"
+    )
     parameters = submission.tools.parameters(policy)
     expect_parameters(parameters, after_a_step(update), "after the update")
 
@@ -719,14 +811,16 @@ def forgets_old_gradients(submission: Any, update: Update, before: str) -> None:
 
 
 @check("reinforce_update returns the loss before the step, as a float")
-@given(update=updates(1.0), examples=10)
+@given(update=updates(1.0), examples=6)
 def returns_the_loss(submission: Any, update: Update) -> None:
-    policy = submission.tools.linear(update.weight, update.bias)
-    optimizer = submission.tools.sgd(policy, update.learning_rate)
-    loss = submission.reinforce_update(policy, optimizer, update.batch())
-    expect(type(loss) is float, "the loss should come back as a Python float", "the type")
-    episode = loss_of(update)
-    expect_close("loss", loss, true_loss(episode), scale=size_of_terms(episode))
+    exact = {"rtol": 1e-12, "atol": 1e-12}
+    for dtype, same, digits in (("float32", update, {}), ("float64", update.in_float64(), exact)):
+        policy = submission.tools.linear(same.weight, same.bias)
+        optimizer = submission.tools.sgd(policy, same.learning_rate)
+        loss = submission.reinforce_update(policy, optimizer, same.batch())
+        expect(type(loss) is float, "the loss should come back as a Python float", "the type")
+        what, episode = f"loss of a {dtype} batch", loss_of(same)
+        expect_close(what, loss, true_loss(episode), scale=size_of_terms(episode), **digits)
 
 
 @check("reinforce_update climbs J, to all digits, on a float64 batch of all trajectories")
@@ -740,7 +834,7 @@ def climbs_the_objective(submission: Any, mdp: Mdp, learning_rate: float) -> Non
     submission.reinforce_update(policy, optimizer, batch)
     weight = submission.tools.parameters(policy)["weight"]
     climbed = mdp.logits + learning_rate * exact_gradient(mdp)
-    expect_close("the tabular logits after the update", weight.T, climbed, rtol=1e-9, atol=1e-9)
+    expect_close("the tabular logits after the update", weight.T, climbed, **EXACTLY)
 
 
 # All of them
@@ -754,30 +848,33 @@ def keeps_leading_axes(submission: Any, choice: Choices) -> None:
         expect_the_definition(function, on_logits(submission, function, apart), choice)
 
 
-@check("reinforce_loss takes returns that are whole numbers")
-@given(episode=episodes("any"), examples=15)
-def takes_integer_returns(submission: Any, episode: Episodes) -> None:
-    whole = replace(episode, returns=np.round(episode.returns).astype(np.int64))
-    answer = submission.reinforce_loss.gradients("log_probs", **vars(whole))
-    expect_close("loss", answer.value, true_loss(whole), scale=size_of_terms(whole))
-    expected = -np.where(whole.mask, whole.returns, 0.0) / len(whole.mask)
-    expect_close("gradient of log_probs", answer.gradients["log_probs"], expected)
+@check("reinforce_loss takes returns of any dtype, and answers in that of the log_probs")
+@given(episode=episodes("any"), examples=4)
+def takes_returns_of_any_dtype(submission: Any, episode: Episodes) -> None:
+    for dtype, of_returns in itertools.product(("float32", "float64"), ("int64", "float64")):
+        returns = np.round(episode.returns * 4) / (1 if of_returns == "int64" else 3)
+        mixed = Episodes(episode.log_probs.astype(dtype), returns.astype(of_returns), episode.mask)
+        answer = submission.reinforce_loss.gradients("log_probs", **vars(mixed))
+        what = f"loss of {dtype} log_probs and {of_returns} returns"
+        expect_dtype(what, answer.value, dtype)
+        expect_close(what, answer.value, true_loss(mixed), scale=size_of_terms(mixed))
+        expected = -np.where(mixed.mask, mixed.returns, 0.0) / len(mixed.mask)
+        expect_close("gradient of log_probs", answer.gradients["log_probs"], expected)
 
 
 @check("the functions answer float64 with float64, to all its digits")
 @given(choice=choices(), episode=episodes("any"), examples=10)
 def float64_stays(submission: Any, choice: Choices, episode: Episodes) -> None:
-    exactly = {"rtol": 1e-9, "atol": 1e-9}
     choice = replace(choice, logits=choice.logits.astype(np.float64) / 3)
     for function in ("action_log_probs", "policy_entropy"):
         answer = on_logits(submission, function, choice)
         expect_dtype(function, answer, "float64")
-        expect_the_definition(function, answer, choice, **exactly)
+        expect_the_definition(function, answer, choice, **EXACTLY)
     log_probs, returns = (x.astype(np.float64) / 3 for x in (episode.log_probs, episode.returns))
     episode = Episodes(log_probs, returns, episode.mask)
     loss = submission.reinforce_loss(**vars(episode))
     expect_dtype("reinforce_loss", loss, "float64")
-    expect_close("loss", loss, true_loss(episode), **exactly)
+    expect_close("loss", loss, true_loss(episode), **EXACTLY)
 
 
 @check("the functions leave their arguments as they were")

@@ -29,7 +29,7 @@ def reinforce_loss(log_probs, returns, mask):
     for name, tensor in {"returns": returns, "mask": mask}.items():
         if tensor.shape != log_probs.shape:
             raise ValueError(f"{name} is {tuple(tensor.shape)}, not {tuple(log_probs.shape)}")
-    weights = (returns * mask).detach()
+    weights = (returns * mask).detach().to(log_probs.dtype)
     return -(log_probs * weights).sum(1).mean(0)
 
 

@@ -44,7 +44,7 @@ def reinforce_update(policy, optimizer, batch):
     mask = batch["mask"]
     for name in ("actions", "returns", "mask"):
         _expect(batch[name], name, batch["observations"].shape[:-1])
-    log_probs = action_log_probs(policy(batch["observations"][mask]), batch["actions"][mask])
+    log_probs = action_log_probs(policy(batch["observations"])[mask], batch["actions"][mask])
     loss = -(log_probs * batch["returns"][mask].detach()).sum() / len(mask)
     optimizer.zero_grad()
     loss.backward()

@@ -36,7 +36,8 @@ def reinforce_loss(log_probs, returns, mask):
     _same(log_probs.shape, "returns", returns)
     _same(log_probs.shape, "mask", mask)
     negative_log_likelihood = -log_probs[mask]
-    return (negative_log_likelihood * returns[mask].detach()).sum() / log_probs.shape[0]
+    weights = returns[mask].detach().to(log_probs.dtype)
+    return (negative_log_likelihood * weights).sum() / log_probs.shape[0]
 
 
 def reinforce_update(policy, optimizer, batch):

@@ -50,11 +50,12 @@ def reinforce_update(policy, optimizer, batch):
     optimizer.zero_grad()
     episodes = len(batch["mask"])
     total = 0.0
-    names = ("observations", "actions", "returns", "mask")
-    for observations, actions, returns, mask in zip(*(batch[n] for n in names), strict=True):
-        log_probs = action_log_probs(policy(observations), actions)
+    names = ("actions", "returns", "mask")
+    logits = policy(batch["observations"])
+    for scores, actions, returns, mask in zip(logits, *(batch[n] for n in names), strict=True):
+        log_probs = action_log_probs(scores, actions)
         loss = reinforce_loss(log_probs[None], returns[None], mask[None]) / episodes
-        loss.backward()
+        loss.backward(retain_graph=True)  # the episodes share the policy's part of the graph
         total += loss.item()
     optimizer.step()
     return total

@@ -47,8 +47,7 @@ def reinforce_loss(log_probs, returns, mask):
 
 
 def reinforce_update(policy, optimizer, batch):
-    logits = policy(batch["observations"].transpose(0, 1)).transpose(0, 1)
-    log_prob = action_log_probs(logits, batch["actions"])
+    log_prob = action_log_probs(policy(batch["observations"]), batch["actions"])
     pg_loss = reinforce_loss(log_prob, batch["returns"], batch["mask"])
     for group in optimizer.param_groups:
         for parameter in group["params"]:
