@@ -22,8 +22,8 @@ def dr_grpo_advantages(rewards: Tensor) -> Tensor:
         rewards: [P, G] float or int, in reward units; row p has the rewards of prompt p.
 
     Returns:
-        [P, G] float, in reward units. The dtype of `rewards`, or torch's default float where that
-        is an integer dtype. Carries no gradient.
+        [P, G] float, in reward units. The dtype of `rewards`, or float32 where that is an integer
+        dtype. Carries no gradient.
 
     Raises:
         ValueError: `rewards` is not [P, G] with G at least 2.
@@ -49,8 +49,8 @@ def leave_one_out_advantages(rewards: Tensor) -> Tensor:
         rewards: [P, G] float or int, in reward units; row p has the rewards of prompt p.
 
     Returns:
-        [P, G] float, in reward units. The dtype of `rewards`, or torch's default float where that
-        is an integer dtype. Carries no gradient.
+        [P, G] float, in reward units. The dtype of `rewards`, or float32 where that is an integer
+        dtype. Carries no gradient.
 
     Raises:
         ValueError: `rewards` is not [P, G] with G at least 2.
@@ -68,7 +68,8 @@ def group_advantages(rewards: Tensor, *, eps: float = 1e-4) -> Tensor:
         A[p, g] = (r[p, g] - mean(r[p])) / (std(r[p]) + eps)
 
     `std` divides the sum of squares by G - 1, and `eps` is added to the std, not to the variance.
-    A tied group gives exactly zero.
+    A tied group gives exactly zero; rewards that differ, however little, are not tied. The rewards
+    of a group may lie far from zero and near to one another.
     Source: Shao et al., DeepSeekMath (arXiv:2402.03300), section 4.1.2.
 
     Args:
@@ -76,8 +77,8 @@ def group_advantages(rewards: Tensor, *, eps: float = 1e-4) -> Tensor:
         eps: above 0, in reward units.
 
     Returns:
-        [P, G] float, no unit. The dtype of `rewards`, or torch's default float where that is an
-        integer dtype. Carries no gradient.
+        [P, G] float, no unit. The dtype of `rewards`, or float32 where that is an integer dtype.
+        Carries no gradient.
 
     Raises:
         ValueError: `rewards` is not [P, G] with G at least 2.
@@ -97,7 +98,8 @@ def group_signal(rewards: Tensor) -> Tensor:
     Source: Yu et al., DAPO (arXiv:2503.14476), section 3.2, on dynamic sampling.
 
     Args:
-        rewards: [P, G] float or int, in reward units; any numbers, not only 0 and 1.
+        rewards: [P, G] float, or int up to 2**24 in size, in reward units; any numbers, not only 0
+            and 1, however near to one another.
 
     Returns:
         [] float, from 0 to 1.
@@ -131,6 +133,7 @@ def grpo_loss(
         k3[b, t]    = exp(gap[b, t]) - gap[b, t] - 1
         loss[b, t]  = -min(ratio * A[b], clip(ratio, 1 - epsilon, 1 + epsilon) * A[b]) + beta * k3
 
+    Nothing but the ratio is clipped, and that only as above: not the log-ratio, the gap or k3.
     Only tokens under the mask count; what stands elsewhere, as long as its ratios are finite
     numbers, changes neither the loss nor any gradient. The tokens' losses become one number in one
     of three ways:
@@ -140,7 +143,8 @@ def grpo_loss(
         "constant"       their sum over the batch / (B * constant)
 
     A row without a counted token adds 0 and is still one of the B rows. A batch without any gives
-    0. The advantages are used as they come: nothing is normalised here.
+    0, on which `backward()` works. Nothing is added to a number of tokens. The advantages are used
+    as they come: nothing is normalised here.
 
     A batch may be split into microbatches. Weigh one of b rows with n counted tokens, of B and N,
     by n / N for "token_mean" and by b / B for the other two; then losses and gradients add up.
@@ -164,9 +168,9 @@ def grpo_loss(
         [] float, to be minimised. Float64 in, float64 out.
 
     Raises:
-        ValueError: `log_probs` is not [B, T]; the shape of `old_log_probs`, `ref_log_probs` or
-            `mask` is not that of `log_probs`; `advantages` is not [B]; `aggregation` is none of
-            the three; `constant` is missing where it is needed.
+        ValueError: `log_probs` is not [B, T]; the shape of `old_log_probs`, `ref_log_probs` (for
+            beta = 0, too) or `mask` is not that of `log_probs`; `advantages` is not [B];
+            `aggregation` is none of the three; `constant` is missing where it is needed.
     """
     # BEGIN SOLUTION
     if log_probs.ndim != 2:
@@ -194,7 +198,7 @@ def _groups(rewards: Tensor) -> Tensor:
     if rewards.ndim != 2 or rewards.shape[1] < 2:
         raise ValueError(f"rewards should be [P, G] with G >= 2, got {list(rewards.shape)}")
     if not rewards.is_floating_point():
-        rewards = rewards.to(torch.get_default_dtype())
+        rewards = rewards.float()
     return rewards.detach()
 
 

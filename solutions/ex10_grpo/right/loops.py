@@ -85,7 +85,7 @@ def grpo_loss(
     if aggregation == "constant" and constant is None:
         raise ValueError("constant: must be given with this aggregation")
     old, ref, a = old_log_probs.detach(), ref_log_probs.detach(), advantages.detach()
-    total = log_probs.new_zeros(())
+    total = log_probs.sum() * 0.0  # with a graph, also where nothing counts
     for b in range(rows):
         counted = [t for t in range(length) if mask[b, t]]
         for t in counted:
