@@ -370,3 +370,12 @@ def test_without_tries_the_failing_example_comes_back():
     tries = property_of(tensors(3))
     failing = list(draw_examples(tries, "s"))[5]
     assert shrink(tries, failing, lambda example: True, 0) is failing
+
+
+def test_large_examples_are_shrunk_without_a_warning(recwarn):
+    """Hypothesis warns of values whose text is long, on the learner's terminal."""
+    tables = {name: tensors(30, 30) for name in "abcdef"}
+    tries = Property(lambda submission, **tables: None, tables, 5)
+    failing = next(itertools.islice(draw_examples(tries, "x"), 2, None))
+    shrink(tries, failing, lambda example: True, 5)
+    assert not recwarn.list

@@ -115,8 +115,11 @@ def shrink(
             return self.choices[-1]  # type: ignore[return-value]
 
     @st.composite
-    def examples(draw: Any) -> Example:
-        return _draw(tries, HypothesisSource(draw))
+    def examples(draw: Any) -> _Unshown:
+        return _Unshown(_draw(tries, HypothesisSource(draw)))
+
+    def holds(unshown: _Unshown) -> bool:
+        return condition(unshown.example)
 
     def condition(example: Example) -> bool:
         nonlocal best
@@ -138,9 +141,19 @@ def shrink(
     # shrunk example may differ between two runs, and a test says so.
     hypothesis.core.threadlocal._hypothesis_global_random = random.Random(0)
     with contextlib.suppress(hypothesis.errors.HypothesisException):  # the best so far stands
-        hypothesis.find(examples(), condition, settings=settings, database_key=b"failing")
+        hypothesis.find(examples(), holds, settings=settings, database_key=b"failing")
     _lower_octets(tries, lambda: best, condition)
     return best
+
+
+class _Unshown:
+    """An example whose numbers Hypothesis does not write out; it would warn where they are many.
+
+    It writes a dataclass out, whatever its `__repr__`.
+    """
+
+    def __init__(self, example: Example) -> None:
+        self.example = example
 
 
 def _lower_octets(
