@@ -3,6 +3,10 @@
 Time is the last axis everywhere: `[T]` for one rollout, `[B, T]` for several side by side. A
 rollout may hold several episodes. Flags and values of step t belong to the transition from s[t] to
 s[t + 1]; where an episode ends, s[t + 1] is its final observation, never that of the reset.
+
+T and B are at least 1, and T may be in the thousands: one pass over time is fast, a loop over all
+pairs of steps too slow. The floats of one call are all float32 or all float64, and whole numbers
+int64.
 """
 
 import torch
@@ -27,15 +31,18 @@ def td_errors(
     Args:
         rewards: [T] or [B, T] float or int, in reward units.
         values: same shape, float, V(s[t]) in reward units.
-        next_values: same shape, float, V(s[t + 1]) in reward units.
+        next_values: same shape, float, V(s[t + 1]) in reward units; after a terminated step a
+            finite number that means nothing.
         terminated: same shape, bool; the episode ended in a terminal state at this step.
         discount: from 0 to 1, both included; no unit.
 
     Returns:
-        Same shape, float, in reward units. Float64 in, float64 out. Carries no gradient.
+        Same shape, dtype of `values`, in reward units. Float64 has all its digits. Carries no
+        gradient.
 
     Raises:
-        ValueError: the shape of an argument differs from that of `rewards`.
+        ValueError: the shape of an argument differs from that of `rewards`. The message names the
+            argument, and has in numbers the shape that was expected and the one that came.
     """
     raise NotImplementedError
 
@@ -62,17 +69,20 @@ def gae(
     Args:
         rewards: [T] or [B, T] float or int, in reward units.
         values: same shape, float, V(s[t]) in reward units.
-        next_values: same shape, float, V(s[t + 1]) in reward units.
+        next_values: same shape, float, V(s[t + 1]) in reward units; after a terminated step a
+            finite number that means nothing.
         terminated: same shape, bool; the episode ended in a terminal state at this step.
         truncated: same shape, bool; the episode was cut off at this step, by a time limit say.
         discount: from 0 to 1, both included; no unit.
         lam: lambda, from 0 (TD errors) to 1 (returns minus values), both included; no unit.
 
     Returns:
-        Same shape, float, in reward units. Float64 in, float64 out. Carries no gradient.
+        Same shape, dtype of `values`, in reward units. Float64 has all its digits. Carries no
+        gradient.
 
     Raises:
-        ValueError: the shape of an argument differs from that of `rewards`.
+        ValueError: the shape of an argument differs from that of `rewards`. The message names the
+            argument, and has in numbers the shape that was expected and the one that came.
     """
     raise NotImplementedError
 
@@ -91,9 +101,11 @@ def value_targets(advantages: Tensor, values: Tensor) -> Tensor:
         values: same shape, float, V(s[t]) in reward units.
 
     Returns:
-        Same shape, float, in reward units. Float64 in, float64 out. Carries no gradient.
+        Same shape, dtype of `values`, in reward units. Float64 has all its digits. Carries no
+        gradient.
 
     Raises:
-        ValueError: the shape of `values` differs from that of `advantages`.
+        ValueError: the shape of `values` differs from that of `advantages`. The message names
+            `values`, and has both shapes in numbers.
     """
     raise NotImplementedError

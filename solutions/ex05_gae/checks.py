@@ -1,5 +1,8 @@
 """The promises of ex05_gae. The oracle sums TD errors by the definition, episode by episode."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +13,7 @@ from rlgrade.author import (
     Draw,
     Rollout,
     Strategy,
+    SubmissionRaised,
     check,
     discounts,
     distinct_sizes,
@@ -26,6 +30,7 @@ from rlgrade.author import (
     permutations,
     rollouts,
     strategy,
+    tensors,
 )
 
 ARGUMENTS = {
@@ -36,7 +41,8 @@ ARGUMENTS = {
 NUMBERS = ("rewards", "values", "next_values")
 FLAGS = ("terminated", "truncated")
 FUNCTIONS = one_of(*ARGUMENTS)
-DYADIC = one_of(1.0, 0.5, 0.25)  # float32 holds them, so only the data can lose digits
+CROOKED = one_of(0.9, 0.95, 0.83, 0.7)  # float32 holds none of them
+PERIOD = 11
 
 
 def true_td_errors(rollout: Rollout, discount: float) -> Array:
@@ -59,6 +65,23 @@ def true_advantages(rollout: Rollout, discount: float, lam: float) -> Array:
     """A[t]: the sum over s of credit[t, s] * delta[s]."""
     deltas = true_td_errors(rollout, discount)
     return (credit(rollout.cut, discount * lam) * deltas[..., None, :]).sum(axis=-1)
+
+
+def advantages_by_episodes(rollout: Rollout, discount: float, lam: float) -> Array:
+    """The same sums as one convolution for each episode, for as many steps as one likes."""
+    deltas = true_td_errors(rollout, discount)
+    weights = float(discount * lam) ** np.arange(deltas.shape[-1])
+    rows = [
+        np.concatenate(
+            [
+                np.convolve(episode[::-1], weights[: len(episode)])[: len(episode)][::-1]
+                for episode in np.split(row, np.flatnonzero(cut) + 1)
+                if len(episode)
+            ]
+        )
+        for row, cut in zip(np.atleast_2d(deltas), np.atleast_2d(rollout.cut), strict=True)
+    ]
+    return np.array(rows).reshape(deltas.shape)
 
 
 def true_returns(rollout: Rollout, discount: float) -> Array:
@@ -129,6 +152,27 @@ def ending_twice() -> Strategy[Rollout]:
 def counted() -> Strategy[Rollout]:
     """Rollouts with rewards of an integer dtype."""
     return unbroken().map(lambda r: replace(r, rewards=np.round(r.rewards).astype(np.int64)))
+
+
+@strategy
+def long_rollouts(
+    draw: Draw, *, steps: tuple[int, int], batch: tuple[int, int] | None = None
+) -> Rollout:
+    """Rollouts of a few numbers that repeat, with up to three episode ends.
+
+    The rows of a batch have at least one. The numbers and ends of a row are those of the row
+    before it, shifted.
+    """
+    t = draw(integers(*steps))
+    b = draw(integers(*batch)) if batch else 1
+    shift = np.arange(b + (b == t and batch is not None))[:, None]
+    numbers = draw(tensors(3, PERIOD))[:, (np.arange(t) + 3 * shift) % PERIOD]
+    flags = np.zeros((2, len(shift), t), dtype=bool)
+    for _ in range(draw(integers(1 if batch else 0, 3))):
+        place = (draw(integers(0, t - 1)) + 7 * shift) % t
+        np.put_along_axis(flags[draw(one_of(1, 0))], place, True, axis=-1)
+    rollout = with_ends(Rollout(*numbers, *flags), *flags)
+    return rollout if batch else Rollout(*(array[0] for array in vars(rollout).values()))
 
 
 def crooked() -> Strategy[Rollout]:
@@ -308,6 +352,30 @@ def agrees_with_the_definition(submission, rollout, discount, lam):
     expect_close("advantages", advantages, true_advantages(rollout, discount, lam))
 
 
+@check("sums over thousands of steps, and in good time", seconds=20.0)
+@given(
+    rollout=long_rollouts(steps=(1, 2048)),
+    discount=one_of(1.0, 0.99, 0.5),
+    lam=one_of(1.0, 0.95),
+    examples=4,
+)
+def thousands_of_steps(submission, rollout, discount, lam):
+    advantages = submission.gae(**vars(rollout), discount=discount, lam=lam)
+    expect_close("advantages", advantages, advantages_by_episodes(rollout, discount, lam))
+
+
+@check("serves many rows and many steps, also where (discount * lam)^k vanishes", seconds=10.0)
+@given(
+    rollout=long_rollouts(steps=(1, 100), batch=(1, 32)),
+    discount=discounts(),
+    lam=lambdas(),
+    examples=12,
+)
+def many_rows(submission, rollout, discount, lam):
+    advantages = submission.gae(**vars(rollout), discount=discount, lam=lam)
+    expect_close("advantages", advantages, advantages_by_episodes(rollout, discount, lam))
+
+
 @check("aims the critic at the advantage plus the value")
 @given(rollout=rollouts(batch=(1, 3)), examples=30)
 def targets_add_the_value(submission, rollout):
@@ -315,7 +383,7 @@ def targets_add_the_value(submission, rollout):
     expect_close("value_targets", targets, truth("value_targets", rollout, 1.0, 1.0))
 
 
-@check("takes integer rewards")
+@check("takes integer rewards, and answers in the dtype of the values")
 @given(
     function=one_of("td_errors", "gae"),
     rollout=counted(),
@@ -325,15 +393,19 @@ def targets_add_the_value(submission, rollout):
 )
 def integer_rewards(submission, function, rollout, discount, lam):
     answer = getattr(submission, function)(**arguments_of(function, rollout, discount, lam))
+    expect_dtype(function, answer, "float32")
     expect_close(function, answer, truth(function, rollout, discount, lam))
 
 
-@check("answers float64 with float64, to all its digits")
-@given(function=FUNCTIONS, rollout=crooked(), discount=DYADIC, lam=DYADIC, examples=30)
+@check("answers float64 with float64, to all its digits, and float32 with float32")
+@given(function=FUNCTIONS, rollout=crooked(), discount=CROOKED, lam=CROOKED, examples=30)
 def float64_stays(submission, function, rollout, discount, lam):
-    answer = getattr(submission, function)(**arguments_of(function, rollout, discount, lam))
-    expect_dtype(function, answer, "float64")
-    expect_close(function, answer, truth(function, rollout, discount, lam), rtol=1e-9, atol=1e-9)
+    for dtype, tolerance in (("float64", 1e-9), ("float32", 1e-4)):
+        numbers = rollout.astype(dtype)
+        expected = truth(function, numbers, discount, lam)
+        answer = getattr(submission, function)(**arguments_of(function, numbers, discount, lam))
+        expect_dtype(function, answer, dtype)
+        expect_close(function, answer, expected, rtol=tolerance, atol=tolerance)
 
 
 @check("leaves its inputs as they were")
@@ -355,7 +427,26 @@ def no_gradient(submission, function, rollout, discount, lam):
     expect(not answer.carries_gradient, f"the result of {function} should be detached")
 
 
-@check("refuses an argument of another shape with a ValueError that names it")
+@contextmanager
+def expect_refusal(argument: str, expected: list[int], came: list[int]) -> Iterator[None]:
+    """The call inside raises a ValueError that names the argument and has both shapes in it."""
+    messages = []
+    with expect_raises(ValueError, naming=argument):
+        try:
+            yield
+        except SubmissionRaised as raised:
+            messages.append(raised.message)
+            raise
+    there = {int(number) for number in re.findall(r"\d+", messages[0])}
+    for what, shape in (("was expected", expected), ("came", came)):
+        expect(
+            there.issuperset(shape),
+            f"the ValueError should say that the shape {shape} {what}; yours is {messages[0]!r}",
+            f"the shape that {what}",
+        )
+
+
+@check("refuses an argument of another shape with a ValueError that names it and both shapes")
 @given(misfit=misfits(), examples=30)
 def shapes_are_checked(submission, misfit):
     options = {"td_errors": {"discount": 0.5}, "gae": {"discount": 0.5, "lam": 0.5}}
@@ -365,5 +456,5 @@ def shapes_are_checked(submission, misfit):
         name: np.zeros(shape, bool if name in FLAGS else np.float32)
         for name, shape in shapes.items()
     }
-    with expect_raises(ValueError, naming=misfit.argument):
+    with expect_refusal(misfit.argument, misfit.shape_of_the_others, misfit.shape):
         getattr(submission, misfit.function)(**tensors, **options.get(misfit.function, {}))
