@@ -3,8 +3,9 @@
 Time is the last axis everywhere: `[T]` for one rollout, `[B, T]` for several side by side. Every
 step of a rollout counts, so nothing here takes a mask. Flags and values of step t belong to the
 transition from s[t] to s[t + 1]; where an episode ends, s[t + 1] is its final observation, never
-that of the reset. Log-probs and entropies are in nats. Tensors may have gaps in memory, and no
-function changes its arguments.
+that of the reset. Log-probs and entropies are in nats. No axis is empty. Floats are float32 or
+float64, and those of one call have the same dtype, which its answer has too. Tensors may have gaps
+in memory, and no function changes its arguments.
 """
 
 import math
@@ -44,11 +45,12 @@ class ActorCritic(nn.Module):
         """Logits and values, both attached to the trunk.
 
         Args:
-            observations: [..., O] float, with any number of leading axes, also none.
+            observations: [..., O] float, with any number of leading axes, also none. They have
+                the dtype of the parameters: float64 after `.double()`.
 
         Returns:
-            A plain tuple: logits [..., A] float, in nats, unnormalised; and values [...] float,
-            in reward units. The values have no trailing axis of 1.
+            A tuple: logits [..., A], in nats, unnormalised; and values [...], in reward units,
+            without a trailing axis of 1. Both have the dtype of the observations.
 
         Raises:
             ValueError: the last axis of `observations` is not O. The message names `observations`.
@@ -68,13 +70,14 @@ def td_targets(
 
     Args:
         rewards: [T] or [B, T] float or int, in reward units.
-        next_values: same shape, float, V(s[t + 1]) in reward units. After a terminated step it may
-            be anything and does not count.
+        next_values: same shape, float, V(s[t + 1]) in reward units. After a terminated step stands
+            some finite number that means nothing and does not count.
         terminated: same shape, bool; the episode ended in a terminal state at this step.
         discount: from 0 to 1, both included; no unit.
 
     Returns:
-        Same shape, float, in reward units. Float64 in, float64 out. Carries no gradient.
+        Same shape, in reward units, the dtype of `next_values` also where the rewards are int.
+        Carries no gradient.
 
     Raises:
         ValueError: the shape of an argument differs from that of `rewards`. The message names the
@@ -101,13 +104,14 @@ def td_errors(
     Args:
         rewards: [T] or [B, T] float or int, in reward units.
         values: same shape, float, V(s[t]) in reward units.
-        next_values: same shape, float, V(s[t + 1]) in reward units. After a terminated step it may
-            be anything and does not count.
+        next_values: same shape, float, V(s[t + 1]) in reward units. After a terminated step stands
+            some finite number that means nothing and does not count.
         terminated: same shape, bool; the episode ended in a terminal state at this step.
         discount: from 0 to 1, both included; no unit.
 
     Returns:
-        Same shape, float, in reward units. Float64 in, float64 out. Carries no gradient.
+        Same shape, in reward units, the dtype of `next_values` also where the rewards are int.
+        Carries no gradient.
 
     Raises:
         ValueError: the shape of an argument differs from that of `rewards`. The message names the
@@ -187,8 +191,8 @@ def actor_critic_loss(
         actions: [T] or [B, T] int64, the actions that were taken, from 0 to A - 1.
         values: same shape as `actions`, float, V(s[t]) in reward units.
         targets: same shape, float, in reward units. No gradient reaches them.
-        value_coefficient: weight of the critic's term.
-        entropy_coefficient: weight of the entropy, in reward units for each nat.
+        value_coefficient: weight of the critic's term, 0 or more.
+        entropy_coefficient: weight of the entropy, 0 or more, in reward units for each nat.
 
     Returns:
         [] float, to be minimised. Float64 in, float64 out.
