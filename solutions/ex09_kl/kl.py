@@ -17,7 +17,8 @@ def kl_categorical(logits: Tensor, ref_logits: Tensor) -> Tensor:
         ref_logits: [..., V] float, the same of the reference. Gets no gradient.
 
     Returns:
-        [...] float, in nats. Zero where the two agree, finite for logits of any size.
+        [...] float, in nats. Zero where the two agree, finite and right for logits of any size,
+        also where a probability of the reference underflows to 0. Float64 in, float64 out.
 
     Raises:
         ValueError: the shape of `ref_logits` differs from that of `logits`.
@@ -37,7 +38,8 @@ def kl_estimate(log_probs: Tensor, ref_log_probs: Tensor, kind: str) -> Tensor:
 
         k1 = -d        k2 = d^2 / 2        k3 = exp(d) - 1 - d
 
-    k1 and k3 are unbiased, k2 is not. Each is differentiable in `log_probs`; what the gradient is
+    Nothing is clamped: all three hold for every d whose exp is a finite number. k1 and k3 are
+    unbiased, k2 is not. Each is differentiable in `log_probs`; what the gradient is
     worth as a loss is another question, and this exercise's README answers it.
     Source: Schulman, Approximating KL Divergence (2020), joschu.net/blog/kl-approx.html.
 
@@ -47,7 +49,8 @@ def kl_estimate(log_probs: Tensor, ref_log_probs: Tensor, kind: str) -> Tensor:
         kind: "k1", "k2" or "k3".
 
     Returns:
-        Same shape, float, in nats; one estimate a sample, nothing averaged.
+        Same shape, float, in nats; one estimate a sample, nothing averaged. Float64 in, float64
+        out.
 
     Raises:
         ValueError: the shape of `ref_log_probs` differs from that of `log_probs`, or `kind` is
@@ -74,7 +77,8 @@ def kl_penalised_rewards(
         r[b, t] = -beta * (log pi[b, t] - log pi_ref[b, t])        on counted tokens, else 0
         r[b, last counted t] += rewards[b]
 
-    This is the k1 estimate, in the reward. A row without a counted token gets zeros.
+    This is the k1 estimate, in the reward, of any size. A row without a counted token gets zeros.
+    Where the mask is False stand finite numbers that mean nothing.
     Source: InstructGPT (arXiv:2203.02155), section 3.5; Ziegler et al. (arXiv:1909.08593), 2.2.
 
     Args:
@@ -85,7 +89,7 @@ def kl_penalised_rewards(
         beta: reward units per nat.
 
     Returns:
-        [B, T] float, reward units. Carries no gradient.
+        [B, T] in the dtype of `log_probs`, reward units. Carries no gradient.
 
     Raises:
         ValueError: the shape of `ref_log_probs` or `mask` differs from that of `log_probs`, or
@@ -107,6 +111,8 @@ def kl_loss(log_probs: Tensor, ref_log_probs: Tensor, mask: Tensor, *, kind: str
 
         loss = sum over counted (b, t) of k[b, t] / number of counted (b, t)
 
+    Nothing is added to that number. What stands where the mask is False, as long as it and the exp
+    of its d are finite numbers, changes neither the loss nor a gradient.
     Source: GRPO, DeepSeekMath (arXiv:2402.03300), equation 4, has k3 here.
 
     Args:
@@ -116,7 +122,7 @@ def kl_loss(log_probs: Tensor, ref_log_probs: Tensor, mask: Tensor, *, kind: str
         kind: "k1", "k2" or "k3", as in `kl_estimate`.
 
     Returns:
-        [] float, in nats. Zero if nothing counts.
+        [] float, in nats. Zero if nothing counts. Float64 in, float64 out.
 
     Raises:
         ValueError: as in `kl_estimate`, or the shape of `mask` differs from that of `log_probs`.
@@ -134,6 +140,7 @@ class AdaptiveKLController:
         error = clip(observed / target - 1, -0.2, 0.2)
         beta  = beta * (1 + error * steps / horizon)
 
+    Only the error is clipped; `steps` may be more than `horizon`.
     Source: Ziegler et al. (arXiv:1909.08593), section 2.2.
 
     Args:

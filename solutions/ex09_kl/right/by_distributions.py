@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from torch.distributions import Categorical, kl_divergence
+from torch.distributions import Categorical
 
 
 def kl_categorical(logits, ref_logits):
@@ -12,7 +12,8 @@ def kl_categorical(logits, ref_logits):
         )
     policy = Categorical(logits=logits, validate_args=False)
     reference = Categorical(logits=ref_logits.detach(), validate_args=False)
-    return kl_divergence(policy, reference)
+    # kl_divergence(policy, reference) is infinite where a probability of the reference underflows.
+    return (policy.probs * (policy.logits - reference.logits)).sum(-1)
 
 
 def kl_estimate(log_probs, ref_log_probs, kind):
