@@ -45,7 +45,8 @@ def answers_match(answer: str, reference: str) -> bool:
 
     Both are normalised first: whitespace around the text goes, a run of whitespace inside becomes
     one space (whitespace is where `str.split()` splits), and `str.lower` is applied. Nothing else
-    is changed: no Unicode normalisation, and punctuation, units, `$` and `%` stay.
+    is changed: no Unicode normalisation, and punctuation, quotes, braces, LaTeX commands, units,
+    `$` and `%` stay.
 
     A normalised text of at most `LONGEST_NUMBER` characters is a number if all of it is
 

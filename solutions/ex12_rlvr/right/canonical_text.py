@@ -42,7 +42,7 @@ def canonical(text):
     whole = "([0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
     if match := re.fullmatch(rf"{whole}/{whole}", body):
         top, bottom = (int(part.replace(",", "")) for part in match.groups())
-    elif match := re.fullmatch(rf"{whole}?(?:\.([0-9]+))?", body):
+    elif body and (match := re.fullmatch(rf"{whole}?(?:\.([0-9]+))?", body)):
         left, right = (match.group(1) or "").replace(",", ""), match.group(2) or ""
         top, bottom = int(left + right), 10 ** len(right)
     else:
@@ -51,7 +51,7 @@ def canonical(text):
         return None
     shared = math.gcd(top, bottom)
     minus = "-" if sign == "-" and top else ""
-    return f"= {minus}{top // shared}/{bottom // shared}"
+    return f"N {minus}{top // shared}/{bottom // shared}"  # no normalised text has a capital N
 
 
 def answers_match(answer, reference):
