@@ -147,7 +147,7 @@ def long_steps(
     """Many steps made of a few numbers that repeat, with up to three episode ends.
 
     The rows of a batch have at least one. The numbers and ends of a row are those of the row
-    before it, shifted.
+    before it, shifted, and the ends of the other kind.
     """
     t = draw(integers(*length))
     b = draw(integers(*rows)) if rows else 1
@@ -156,8 +156,7 @@ def long_steps(
     flags = np.zeros((2, len(shift), t), dtype=bool)
     for _ in range(draw(integers(1 if rows else 0, 3))):
         place = (draw(integers(0, t - 1)) + 7 * shift) % t
-        for flag, set_here in zip(flags, draw(one_of(TRUNCATED, TERMINATED)), strict=True):
-            np.put_along_axis(flag, place, set_here, axis=-1)
+        flags[(draw(integers(0, 1)) + shift) % 2, shift, place] = True
     steps = Steps(*numbers, *flags)
     return steps if rows else steps.part(0)
 

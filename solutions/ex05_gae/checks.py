@@ -161,7 +161,7 @@ def long_rollouts(
     """Rollouts of a few numbers that repeat, with up to three episode ends.
 
     The rows of a batch have at least one. The numbers and ends of a row are those of the row
-    before it, shifted.
+    before it, shifted, and the ends of the other kind.
     """
     t = draw(integers(*steps))
     b = draw(integers(*batch)) if batch else 1
@@ -170,7 +170,7 @@ def long_rollouts(
     flags = np.zeros((2, len(shift), t), dtype=bool)
     for _ in range(draw(integers(1 if batch else 0, 3))):
         place = (draw(integers(0, t - 1)) + 7 * shift) % t
-        np.put_along_axis(flags[draw(one_of(1, 0))], place, True, axis=-1)
+        flags[(draw(integers(0, 1)) + shift) % 2, shift, place] = True
     rollout = with_ends(Rollout(*numbers, *flags), *flags)
     return rollout if batch else Rollout(*(array[0] for array in vars(rollout).values()))
 
