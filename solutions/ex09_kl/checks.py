@@ -431,7 +431,7 @@ def is_a_good_guest(submission, sample, function, kind):
 
 
 @check("refuses an argument of another shape, an unknown kind, and a target or horizon not above 0")
-@given(case=integers(0, 13))
+@given(case=integers(0, 13), examples=200)
 def refuses_what_cannot_be(submission, case):
     good, wide = np.zeros((2, 3), dtype=np.float32), np.zeros((2, 1), dtype=np.float32)
     scores, mask = np.zeros(2, dtype=np.float32), np.ones((2, 3), dtype=bool)
@@ -447,7 +447,7 @@ def refuses_what_cannot_be(submission, case):
         ("target", lambda: controller(0.1, target=0.0, horizon=10.0)),
         ("horizon", lambda: controller(0.1, target=1.0, horizon=0.0)),
         ("rewards", lambda: penalised(scores[:, None], good, good, mask, beta=1.0)),
-        ("kind", lambda: estimate(good, good, "K3")),
+        ("kind", lambda: estimate(good, good - 1, "K1")),
         ("kind", lambda: loss(good, good, mask, kind="KL")),
         ("ref_log_probs", lambda: penalised(scores, good, wide, mask, beta=1.0)),
         ("target", lambda: controller(0.1, target=-2.0, horizon=10.0)),
