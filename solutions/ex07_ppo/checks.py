@@ -19,6 +19,7 @@ from rlgrade.author import (
     Draw,
     Generator,
     Refused,
+    Rollout,
     Strategy,
     check,
     described,
@@ -60,6 +61,8 @@ EPSILONS = one_of(0.2, 0.1, 0.3)
 # Log-ratios on both sides of each clip, none of them near an edge.
 LOG_RATIOS = np.array([0, 0.5, -0.8, 0.05, -0.05, 1.5, -2.0, 0.4, -0.5], np.float32)
 SIGNED = np.array([1, -1, 2, -2, 0.5, -0.5, 1.5, -0.75], np.float32)
+WIDE_LOG_RATIOS = np.array([6, -6, 13, -13, 21, 0.5, -0.8, 0], np.float32)
+WIDE = np.array([8, -8, 30, -30, 1, -1], np.float32)
 UNCLIPPED = 1e6  # a norm that no gradient reaches
 
 
@@ -153,14 +156,21 @@ class Scripted:
 
 
 @strategy
-def scripts(draw: Draw, *, ends: bool = True, steps: tuple[int, int] = (1, 4)) -> Script:
+def scripts(
+    draw: Draw,
+    *,
+    ends: bool = True,
+    steps: tuple[int, int] = (1, 4),
+    units: tuple[float, ...] = (1.0,),
+) -> Script:
     """Scripts with episode ends of both kinds, or of none; B, T, O and A all differ."""
     b, t, o, a = draw(distinct_sizes((1, 3), steps, (2, 3), (2, 3)))
     flags = draw(integer_tensors(b, t, low=0, high=5)) * ends
+    unit = np.float32(draw(one_of(*units)))
     return Script(
-        shown=draw(tensors(b, t + 1, o, low=-2.0, high=2.0)),
-        final=draw(tensors(b, t, o, low=-2.0, high=2.0)),
-        rewards=draw(tensors(b, t)),
+        shown=draw(tensors(b, t + 1, o, low=-2.0, high=2.0)) * unit,
+        final=draw(tensors(b, t, o, low=-2.0, high=2.0)) * unit,
+        rewards=draw(tensors(b, t)) * unit,
         terminated=(flags == 1) | (flags == 3),
         truncated=(flags == 2) | (flags == 3),
         policy=draw(tensors(o, a, low=-1.0, high=1.0)),
@@ -254,7 +264,7 @@ def rollout_has_its_form(submission, script):
     "collect_rollout notes what was seen before each action, and what followed",
     needs="rollout_has_its_form",
 )
-@given(script=scripts(), examples=10, lends=True)
+@given(script=scripts(units=(1.0, 64.0)), examples=12, lends=True)
 def notes_what_happened(submission, script):
     rollout, _, envs = rolled_out(submission, script)
     expect_equal("actions", rollout["actions"], envs.taken)
@@ -437,13 +447,23 @@ def true_advantages(rollout: Any, discount: float, lam: float) -> Array:
     bootstrap = np.where(rollout.terminated, 0.0, exact["next_values"])
     deltas = exact["rewards"] + discount * bootstrap - exact["values"]
     cut = rollout.terminated | rollout.truncated
+    weights = (discount * lam) ** np.arange(deltas.shape[1])
     advantages = np.zeros_like(deltas)
     for b, t in np.ndindex(*deltas.shape):
-        for k in range(t, deltas.shape[1]):
-            advantages[b, t] += (discount * lam) ** (k - t) * deltas[b, k]
-            if cut[b, k]:
-                break
+        ends = np.flatnonzero(cut[b, t:])
+        episode = deltas[b, t:][: ends[0] + 1 if ends.size else None]
+        advantages[b, t] = weights[: len(episode)] @ episode
     return advantages
+
+
+@strategy
+def long_rollouts(draw: Draw) -> Rollout:
+    """Rollouts of hundreds of steps: two environments, or many with rare ends of both kinds."""
+    b, t = draw(one_of((2, 400), (12, 130)))
+    generator = np.random.default_rng(draw(integers(0, 10_000)))
+    numbers = generator.normal(size=(3, b, t)).round(2).astype(np.float32)
+    ends = generator.random((2, b, t)) < (0.004 if b > 2 else 0.0)
+    return Rollout(*numbers, *ends)
 
 
 def estimates(submission: Any, rollout: Any, discount: float, lam: float) -> tuple[Array, Array]:
@@ -486,6 +506,19 @@ def nothing_after_termination(submission, rollout, discount, lam):
 def stops_at_truncation(submission, rollout, discount, lam):
     advantages, _ = estimates(submission, rollout, discount, lam)
     expect_close("advantages", advantages, true_advantages(rollout, discount, lam))
+
+
+@check(
+    "advantages_and_targets reaches over hundreds of steps, in every row",
+    needs="adds_up_td_errors",
+)
+@given(rollout=long_rollouts(), examples=4)
+def reaches_far(submission, rollout):
+    for discount, lam in ((1.0, 1.0), (0.1, 0.95)):
+        advantages, targets = estimates(submission, rollout, discount, lam)
+        expected = true_advantages(rollout, discount, lam)
+        expect_close("advantages", advantages, expected, rtol=1e-3, atol=1e-3)
+        expect_close("targets", targets, expected + rollout.values, rtol=1e-3, atol=1e-3)
 
 
 @check("targets are the advantages, as they are, plus the values", needs="stops_at_truncation")
@@ -555,20 +588,24 @@ def minibatches(
     value_coefficients: tuple[float, ...] = (0.0,),
     entropy_coefficients: tuple[float, ...] = (0.0,),
     no_advantages: bool = False,
+    log_ratios: Array = LOG_RATIOS,
+    signed: Array = SIGNED,
+    errors: Array | None = None,
 ) -> Minibatch:
     """Minibatches with ratios below, inside and above the clip, and advantages of both signs."""
     n, a = draw(distinct_sizes((1, 6), (2, 4)))
     logits = draw(tensors(n, a, low=-2.0, high=2.0))
     actions = draw(integer_tensors(n, low=0, high=a - 1))
     new = pick(log_softmax(logits), actions)
-    advantages = draw(chosen(SIGNED, n)) * np.float32(not no_advantages)
+    advantages = draw(chosen(signed, n)) * np.float32(not no_advantages)
+    values = draw(tensors(n))
     return Minibatch(
         logits=logits,
-        values=draw(tensors(n)),
+        values=values,
         actions=actions,
-        log_probs=(new - draw(chosen(LOG_RATIOS, n))).astype(np.float32),
+        log_probs=(new - draw(chosen(log_ratios, n))).astype(np.float32),
         advantages=advantages,
-        targets=draw(tensors(n)),
+        targets=draw(tensors(n)) if errors is None else values - draw(chosen(errors, n)),
         epsilon=draw(EPSILONS),
         value_coefficient=draw(one_of(*value_coefficients)),
         entropy_coefficient=draw(one_of(*entropy_coefficients)),
@@ -629,6 +666,17 @@ def expect_true_loss(submission: Any, batch: Minibatch, scale: float | None = No
 @check("ppo_loss clips in the six cases of advantage and ratio, value and gradient")
 @given(batch=minibatches(), examples=50)
 def clips_in_six_cases(submission, batch):
+    expect_true_loss(submission, batch)
+
+
+@check("ppo_loss takes every ratio, advantage and error as it is, however large")
+@given(
+    batch=minibatches(
+        value_coefficients=(0.5,), log_ratios=WIDE_LOG_RATIOS, signed=WIDE, errors=WIDE
+    ),
+    examples=40,
+)
+def takes_large_numbers_as_they_are(submission, batch):
     expect_true_loss(submission, batch)
 
 
@@ -769,8 +817,11 @@ def updates(draw: Draw, *sizes: tuple[int, int]) -> Update:
     """Updates of B * T steps; no two steps have the same advantage."""
     b, t = draw(one_of(*(sizes or ((2, 3), (3, 2), (2, 4), (3, 4)))))
     n, a = b * t, draw(one_of(2, 3))
-    advantages = draw(permutations(n)).reshape(b, t) * 0.75 - draw(one_of(1.0, 0.0, 4.0))
+    unit = draw(one_of(1.0, 1.0, 2.0**-14))  # of the rewards; in the small one, every eps shows
+    advantages = (draw(permutations(n)).reshape(b, t) * 0.75 - draw(one_of(1.0, 0.0, 4.0))) * unit
     drawn = draw(rollouts(steps=(t, t), batch=(b, b)))
+    scaled = {name: getattr(drawn, name) * np.float32(unit) for name in ("values", "next_values")}
+    drawn = replace(drawn, **scaled)
     cut = drawn.terminated | drawn.truncated
     following = np.concatenate([advantages[:, 1:], np.zeros((b, 1))], axis=1)
     bootstrap = np.where(drawn.terminated, 0.0, drawn.next_values)

@@ -64,11 +64,13 @@ OPTIONS: dict[str, dict[str, float]] = {
     "rlhf_ppo_loss": {"epsilon": 0.25, "value_epsilon": 0.5, "value_coefficient": 2.0},
 }
 
-SCORES = np.array([1, 0, -1, 2, 0.5, -0.5, 3, 1.5], np.float32)
+SCORES = np.array([1, 0, -1, 2, 0.5, -0.5, 40, -25], np.float32)
 # Log-ratios on both sides of every clip in EPSILONS, none of them near an edge.
 LOG_RATIOS = np.array([0, 2, -0.8, 0.05, -0.05, 0.5, 0.25, -0.3, -2, 0.08, -0.08, 1.5], np.float32)
-GAPS = np.array([0.5, -0.5, 1, -1, 0.25, -0.25, 0, 0.75], np.float32)
+WIDE_LOG_RATIOS = np.array([6, -6, 13, -13, 21, 0.5, -0.8, 0], np.float32)
+GAPS = np.array([0.5, -0.5, 1, -1, 0.25, -0.25, 0, 0.75, 6, -6, 14, -35], np.float32)
 SIGNED = np.array([1, -1, 2, -2, 0.5, -0.5, 1.5, -0.75], np.float32)
+WIDE = np.array([8, -8, 30, -30, 1.25, -1.25], np.float32)
 # How far a value has moved, and how far the target is from the old one. No edge of VALUE_EPSILONS
 # is met, and no clipped error is as large as the other.
 MOVES = np.array([0, 1.75, -1.75, 0.125, -0.125, 0.75, -0.75], np.float32)
@@ -130,8 +132,10 @@ def written(draw: Draw, *, mask: Any = any_masks, betas: Strategy[float] = BETAS
     """Responses whose log-probs are garbage at places that do not count."""
     b, t = draw(distinct_sizes(*SIZES))
     counted = draw(mask(b, t))
-    ref = draw(tensors(b, t, low=-4.0, high=-1.0))
-    log_probs = np.where(counted, ref + draw(chosen(GAPS, b, t)), draw(chosen(GARBAGE, b, t)))
+    likelier = draw(tensors(b, t, low=-4.0, high=-1.0))
+    gaps = draw(chosen(GAPS, b, t))
+    ref = likelier - np.maximum(gaps, 0)
+    log_probs = np.where(counted, likelier + np.minimum(gaps, 0), draw(chosen(GARBAGE, b, t)))
     return Written(draw(chosen(SCORES, b)), log_probs, ref, counted, draw(betas))
 
 
@@ -188,6 +192,14 @@ def advantages_of_a_batch(draw: Draw, *, mask: Any = any_masks) -> Advantages:
 
 
 @strategy
+def advantages_far_from_zero(draw: Draw) -> Advantages:
+    """Float32 advantages whose mean is hundreds of times their standard deviation."""
+    case = draw(advantages_of_a_batch())
+    far = case.advantages + np.float32(draw(one_of(1000.0, -1000.0)))
+    return replace(case, advantages=np.where(case.mask, far, case.advantages), eps=1e-8)
+
+
+@strategy
 def tied_advantages(draw: Draw) -> Advantages:
     """Equal advantages, whose mean float32 rounds, or one, or none that count."""
     b, t = draw(one_of((7, 10), (3, 16), (2, 3), (5, 13)))
@@ -237,18 +249,22 @@ def batches(
     sizes: tuple[tuple[int, int], tuple[int, int]] = ((2, 3), (2, 4)),
     coefficients: Strategy[float] = COEFFICIENTS,
     levels: tuple[float, ...] = (0.0,),
+    log_ratios: Array = LOG_RATIOS,
+    moves: Array = MOVES,
+    advantages: Array = SIGNED,
+    errors: Array = ERRORS,
 ) -> Batch:
     """Batches in which ratios and values lie on all sides of their clips."""
     b, t = draw(distinct_sizes(*sizes))
     old = draw(tensors(b, t, low=-4.0, high=-2.0)) + np.float32(draw(one_of(*levels)))
     old_values = draw(tensors(b, t, low=-2.0, high=2.0))
     return Batch(
-        log_probs=old + draw(chosen(LOG_RATIOS, b, t)),
+        log_probs=old + draw(chosen(log_ratios, b, t)),
         old_log_probs=old,
-        values=old_values + draw(chosen(MOVES, b, t)),
+        values=old_values + draw(chosen(moves, b, t)),
         old_values=old_values,
-        advantages=draw(chosen(SIGNED, b, t)),
-        targets=old_values + draw(chosen(ERRORS, b, t)),
+        advantages=draw(chosen(advantages, b, t)),
+        targets=old_values + draw(chosen(errors, b, t)),
         mask=draw(mask(b, t)),
         epsilon=draw(EPSILONS),
         value_epsilon=draw(VALUE_EPSILONS),
@@ -288,6 +304,27 @@ def two_lengths(draw: Draw) -> Batch:
         value_epsilon=0.2,
         value_coefficient=draw(COEFFICIENTS),
     )
+
+
+@dataclass(frozen=True)
+class Long:
+    """Responses of hundreds of tokens: a few whole rows, or many with holes."""
+
+    scores: Array
+    gaps: Array
+    values: Array
+    mask: Array
+
+
+@strategy
+def long_responses(draw: Draw) -> Long:
+    """Responses in rows of 260 places and more."""
+    b, t = draw(one_of((3, 300), (12, 260)))
+    generator = np.random.default_rng(draw(integers(0, 10_000)))
+    gaps = generator.normal(size=(b, t)).round(2).astype(np.float32)
+    values = generator.normal(size=(b, t)).round(2).astype(np.float32)
+    mask = generator.random((b, t)) < (0.9 if b > 3 else 1.0)
+    return Long(draw(chosen(SCORES, b)), gaps, values, mask)
 
 
 @dataclass(frozen=True)
@@ -360,6 +397,8 @@ def guesses(draw: Draw) -> Guesses:
     targets[0, 0] = targets[0, 1] + draw(one_of(1.0, -2.0))
     values = targets * draw(one_of(1.0, 0.5, 0.0, -1.0, 2.0)) + draw(chosen(ERRORS, b, t)) / 2
     values = values + draw(one_of(0.0, 1.0, -3.0))
+    unit, level = draw(one_of((1.0, 0.0), (2.0**-12, 0.0), (1.0, 1024.0)))
+    values, targets = values * unit + level, targets * unit + level
     values, targets = (
         np.where(mask, x, draw(chosen(GARBAGE, b, t))).astype(np.float32) for x in (values, targets)
     )
@@ -426,10 +465,8 @@ def true_advantages(case: Steps) -> tuple[Array, Array]:
         rewards = case.rewards[row, counted].astype(np.float64)
         values = case.values[row, counted].astype(np.float64)
         errors = rewards + case.discount * np.append(values[1:], 0.0)[: len(values)] - values
-        sums = [
-            sum((case.discount * case.lam) ** k * error for k, error in enumerate(errors[t:]))
-            for t in range(len(errors))
-        ]
+        weights = (case.discount * case.lam) ** np.arange(len(errors))
+        sums = [weights[: len(errors) - t] @ errors[t:] for t in range(len(errors))]
         advantages[row, counted] = sums
         targets[row, counted] = values + np.array(sums)
     return advantages, targets
@@ -636,6 +673,20 @@ def advantages_agree_with_the_definition(submission, case):
     expect_true_advantages(submission, apart)
 
 
+@check("responses of hundreds of tokens get what short ones do, to their first token and last row")
+@given(case=long_responses(), examples=5)
+def long_responses_are_whole(submission, case):
+    log_probs = np.where(case.mask, case.gaps - 3, np.float32(9))
+    ref_log_probs = np.where(case.mask, np.float32(-3), np.float32(-4))
+    written = Written(case.scores, log_probs, ref_log_probs, case.mask, 0.5)
+    rewards = submission.token_rewards(**vars(written))
+    expect_close("rewards", rewards, true_rewards(written))
+    paid = true_rewards(written).astype(np.float32)
+    for lam in (1.0, 0.3):
+        steps = Steps(paid, case.values, case.mask, 1.0, lam)
+        expect_true_advantages(submission, steps, rtol=1e-3, atol=1e-3)
+
+
 # Whitening
 
 
@@ -643,6 +694,15 @@ def advantages_agree_with_the_definition(submission, case):
 @given(case=advantages_of_a_batch(), examples=50)
 def whitens_what_counts(submission, case):
     expect_close("whitened advantages", submission.whiten(**vars(case)), true_whitened(case))
+
+
+@check("whiten keeps to the spread of advantages that are far from zero")
+@given(case=advantages_far_from_zero(), examples=20)
+def whitens_far_from_zero(submission, case):
+    if np.ptp(case.advantages[case.mask]) == 0:
+        return
+    whitened = submission.whiten(**vars(case))
+    expect_close("whitened advantages", whitened, true_whitened(case), rtol=1e-2, atol=1e-2)
 
 
 @check("whiten takes 1e-8 for eps when none is given")
@@ -676,6 +736,22 @@ def whitens_near_ties(submission, case):
 @check("rlhf_ppo_loss clips a ratio above for positive and below for negative advantages only")
 @given(batch=batches(mask=full, sizes=((1, 2), (2, 3)), coefficients=one_of(0.0)), examples=50)
 def clips_each_sign_on_its_side(submission, batch):
+    expect_true_loss(submission, batch)
+
+
+@check("rlhf_ppo_loss takes every ratio, advantage and error as it is, however large")
+@given(
+    batch=batches(
+        sizes=((1, 2), (1, 3)),
+        levels=(-30.0,),
+        log_ratios=WIDE_LOG_RATIOS,
+        moves=WIDE,
+        advantages=WIDE,
+        errors=WIDE,
+    ),
+    examples=50,
+)
+def takes_large_numbers_as_they_are(submission, batch):
     expect_true_loss(submission, batch)
 
 
