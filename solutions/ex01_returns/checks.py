@@ -33,7 +33,6 @@ from rlgrade.author import (
     tensors,
 )
 
-FUNCTIONS = ("discounted_return", "rewards_to_go", "n_step_returns")
 FIELDS = ("rewards", "next_values", "terminated", "truncated")
 TERMINATED, TRUNCATED, BOTH, NEITHER = (True, False), (False, True), (True, True), (False, False)
 WITHOUT_LIMIT = 10**6
@@ -85,7 +84,7 @@ class StepsAround(Steps):
 
 discounts = one_of(1.0, 0.5, 0.9, 0.25, 0.99, 0.75, 0.83)  # 0 has a check of its own
 look_aheads = one_of(2, 1, 3, 4, 6)
-far_discounts = one_of(1.0, 0.5, 0.9, 0.1, 0.99, 0.25)  # weights that last, and that vanish
+far_discounts = one_of(1.0, 0.5, 0.9, 0.1, 0.99)  # weights that last, and that vanish
 crooked_discounts = one_of(0.9, 0.83, 0.99, 0.7)  # float32 holds none of them
 
 
@@ -269,7 +268,6 @@ def expect_the_definition(
     *,
     dtype: str | None = None,
     oracle: Callable[..., Array] = definition,
-    only: tuple[str, ...] = FUNCTIONS,
 ) -> None:
     """Every function answers as defined, in this dtype if one is given, and to all its digits."""
     tolerance = {"rtol": 1e-9, "atol": 1e-9} if dtype == "float64" else {}
@@ -280,8 +278,6 @@ def expect_the_definition(
         "n_step_returns": oracle(steps, discount, n),
     }
     for name, function, arguments in calls(submission, steps, discount, n):
-        if name not in only:
-            continue
         answer = function(**arguments)
         expect_shape(name, answer, expected[name].shape)
         if dtype is not None:
@@ -478,14 +474,10 @@ def refuses_small_n(submission: Any, n: int) -> None:
 # All three
 
 
-@check(
-    "discounted_return and rewards_to_go hold over hundreds of steps, at any discount", seconds=20.0
-)
-@given(steps=long_steps(length=(1, 300)), discount=far_discounts, examples=10)
-def holds_over_hundreds_of_steps(submission: Any, steps: Steps, discount: float) -> None:
-    expect_the_definition(
-        submission, steps, discount, oracle=definition_by_episodes, only=FUNCTIONS[:2]
-    )
+@check("all three hold over hundreds of steps, at any discount", seconds=20.0)
+@given(steps=long_steps(length=(1, 300)), discount=far_discounts, n=integers(1, 100), examples=10)
+def holds_over_hundreds_of_steps(submission: Any, steps: Steps, discount: float, n: int) -> None:
+    expect_the_definition(submission, steps, discount, n, oracle=definition_by_episodes)
 
 
 @check("all three hold for a batch of many rows and many steps", seconds=10.0)
