@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from rlgrade.judge.calls import Link, Submission
-from rlgrade.judge.cases import same_value
+from rlgrade.judge.cases import Case, same_value, similar_answers
 from rlgrade.judge.server import Server
 from rlgrade.outcome import ExitCode, GraderError, Outcome
 from rlgrade.report import as_plain
@@ -361,3 +361,20 @@ def test_a_line_behind_the_end_of_the_file_is_none(grade_scale):
     result = grade_scale(f"exec({far})")
     assert result.outcome is Outcome.ERROR
     assert result.line is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "one", "other", "alike"),
+    [
+        ("ValueError", "rewards should be [T]", "one axis, please", True),
+        ("RuntimeError", "element 0 does not require grad", "expected Float, got Double", False),
+        ("RuntimeError", "size 3 at 1", "size 4 at 0", True),
+    ],
+)
+def test_errors_of_torch_are_alike_in_their_words_alone(kind, one, other, alike):
+    """All of them have one type; what a learner's ValueError says is the learner's."""
+    replies = [
+        {"raised": {"types": [kind], "message": text, "frames": []}} for text in (one, other)
+    ]
+    cases = [Case([({}, reply)], None) for reply in replies]
+    assert similar_answers(*cases) is alike
