@@ -444,6 +444,8 @@ def value_error(**options):
 
 def test_the_right_exception_passes():
     with expect_raises(ValueError):
+        raise SubmissionRaised("f", ["ValueError"], "n", [])
+    with expect_raises(ValueError):
         raise value_error()
     with expect_raises(ValueError, naming="rewards"):
         raise value_error()

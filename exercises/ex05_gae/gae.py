@@ -4,8 +4,7 @@ Time is the last axis everywhere: `[T]` for one rollout, `[B, T]` for several si
 rollout may hold several episodes. Flags and values of step t belong to the transition from s[t] to
 s[t + 1]; where an episode ends, s[t + 1] is its final observation, never that of the reset.
 
-T and B are at least 1, and T may be in the thousands: one pass over time is fast, a loop over all
-pairs of steps too slow. The floats of one call are all float32 or all float64, and whole numbers
+T and B are at least 1. The floats of one call are all float32 or all float64, and whole numbers
 int64.
 """
 

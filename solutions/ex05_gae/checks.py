@@ -352,14 +352,14 @@ def agrees_with_the_definition(submission, rollout, discount, lam):
     expect_close("advantages", advantages, true_advantages(rollout, discount, lam))
 
 
-@check("sums over thousands of steps, and in good time", seconds=20.0)
+@check("sums over hundreds of steps as over a few", seconds=20.0)
 @given(
-    rollout=long_rollouts(steps=(1, 2048)),
+    rollout=long_rollouts(steps=(256, 512)),
     discount=one_of(1.0, 0.99, 0.5),
     lam=one_of(1.0, 0.95),
     examples=4,
 )
-def thousands_of_steps(submission, rollout, discount, lam):
+def hundreds_of_steps(submission, rollout, discount, lam):
     advantages = submission.gae(**vars(rollout), discount=discount, lam=lam)
     expect_close("advantages", advantages, advantages_by_episodes(rollout, discount, lam))
 
