@@ -102,6 +102,27 @@ def test_blind_shows_promises_and_nothing_that_leaks(solved):
     assert not (solved / ".rlgrade" / "replay").exists()
 
 
+def test_blind_tells_no_time(solved):
+    """A submission that sleeps on what it sees would be read from when its lines come."""
+    file = solved / "ex01_scale" / "scale.py"
+    text = file.read_text()
+    slow = "if rewards.ndim != 1 or __import__('time').sleep(0.02):"
+    file.write_text(text.replace("if rewards.ndim != 1:", slow, 1))
+    assert file.read_text() != text
+    with subprocess.Popen(
+        [RLGRADE, "--course", str(COURSE), "check", "ex01", "--blind"],
+        cwd=solved,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    ) as running:
+        came = [(line, time.monotonic()) for line in running.stdout]
+    assert running.returncode == 0
+    checks = [at for line, at in came if line.startswith(("✓", "[ok]"))]
+    assert len(checks) == 7
+    assert checks[-1] - checks[0] < 1.0
+
+
 def test_a_replay_program_repeats_the_case(solved):
     file = solved / "ex01_scale" / "scale.py"
     file.write_text(file.read_text().replace("* factor", "+ 0"))

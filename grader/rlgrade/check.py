@@ -80,12 +80,14 @@ def check_command(
                 server,
                 seed,
                 settings=settings,
-                on_result=show,
+                on_result=(lambda result: None) if blind else show,
                 on_point=show_point,
             )
         except KeyboardInterrupt:
             printer.interrupted()
             raise
+        for result in report.checks if blind else []:
+            show(result)  # all at once: when a line comes would tell how long its check took
         printer.summary(report, f"rlgrade hint {target.exercise.short}")
         if report.passed and has_quiz(target.exercise):
             printer.say(f"quiz: rlgrade quiz run {target.exercise.short}")
