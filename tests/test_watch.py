@@ -279,7 +279,6 @@ def test_escape_at_a_question_means_no(sits_down, workspace):
     learner.waits_for("stays): ex", without=["stays): ex2"])
     learner.presses("02\x1b")
     learner.waits_for("ex01_scale  Scale and sum", KEYS, without=["Go to", "^["])
-    learner.presses("\x1b")  # and where nothing is asked, nothing
     learner.presses("l")
     learner.waits_for("Go to (such as")
     learner.look(0.3)
