@@ -105,7 +105,7 @@ def saves(table: Table) -> None:
         subprocess.run([COMMAND, "init", folder], check=True, stdout=subprocess.DEVNULL)
         file = Path(folder) / exercise.id / exercise.file
         child = pexpect.spawn(COMMAND, ["watch", "ex05"], cwd=folder, timeout=60)
-        child.expect("x quit")
+        child.expect("q quit")
         bank = Bank(exercise, server)
         for name, text in texts.items():
 
@@ -116,7 +116,7 @@ def saves(table: Table) -> None:
             def check(text: str = text) -> None:
                 settings = Settings(explained=1)
                 grade(exercise, text.encode(), server, 0, bank=bank, settings=settings)
-                child.expect("x quit")
+                child.expect("q quit")
 
             times = side_by_side(ROUNDS, {"save": save, "check": check})
             ratio = f"{times['save'] / times['check']:.2f} x a warm check"
