@@ -916,7 +916,7 @@ def samples_from_a_live_policy(submission: Any, choice: Choices, seed: int) -> N
 
 
 @check("a wrong shape is a ValueError that names the argument")
-@given(misfit=misfits(), examples=35)
+@given(misfit=misfits(), examples=120)
 def shapes_are_checked(submission: Any, misfit: Misfit) -> None:
     shape = dict.fromkeys(("log_probs", "actions", "returns", "mask"), misfit.shape_of_the_others)
     shape[misfit.argument] = misfit.shape

@@ -776,7 +776,7 @@ def misfits(draw: Draw) -> Misfit:
 
 
 @check("broadcasts nothing: another shape is a ValueError that names the argument")
-@given(misfit=misfits(), examples=16)
+@given(misfit=misfits(), examples=100)
 def shapes_are_checked(submission, misfit):
     failures = []
     for function, (_, *others) in ARGUMENTS.items():

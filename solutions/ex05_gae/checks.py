@@ -447,7 +447,7 @@ def expect_refusal(argument: str, expected: list[int], came: list[int]) -> Itera
 
 
 @check("refuses an argument of another shape with a ValueError that names it and both shapes")
-@given(misfit=misfits(), examples=30)
+@given(misfit=misfits(), examples=100)
 def shapes_are_checked(submission, misfit):
     options = {"td_errors": {"discount": 0.5}, "gae": {"discount": 0.5, "lam": 0.5}}
     shapes = dict.fromkeys(ARGUMENTS[misfit.function], misfit.shape_of_the_others)

@@ -656,7 +656,7 @@ def inputs_stay(submission, function, rewards, batch):
 
 
 @check("grpo_loss refuses an argument of a wrong shape with a ValueError that names it")
-@given(misfit=misfits(), examples=40)
+@given(misfit=misfits(), examples=100)
 def shapes_are_checked(submission, misfit):
     shapes = dict.fromkeys(INPUTS, misfit.shape_of_log_probs)
     shapes["advantages"] = misfit.shape_of_log_probs[:1]

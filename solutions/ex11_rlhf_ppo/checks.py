@@ -939,7 +939,7 @@ def arguments_stay(submission, case, rollout, batch, whole, guess):
 
 
 @check("a wrong shape is a ValueError that names the argument")
-@given(misfit=misfits(), examples=40)
+@given(misfit=misfits(), examples=200)
 def shapes_are_checked(submission, misfit):
     arguments = example_of(misfit.function, misfit.rows, misfit.places)
     kind = arguments[misfit.argument].dtype
