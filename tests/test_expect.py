@@ -451,6 +451,19 @@ def test_the_right_exception_passes():
         raise value_error()
 
 
+def test_a_refusal_says_both_shapes_in_whatever_words():
+    shapes = ([2, 3], [2, 1])
+    for words in ("values: (2, 1), not (2, 3)", "values should have 2 x 3 entries, got 2 by 1"):
+        with expect_raises(ValueError, naming="values", shapes=shapes):
+            raise SubmissionRaised("f", ["ValueError"], words, [])
+    for words, what in (("values is [2, 1]", "was expected"), ("values is no [2, 3]", "came")):
+        with (
+            pytest.raises(Unmet, match=f"say that the shape .* {what}"),
+            expect_raises(ValueError, naming="values", shapes=shapes),
+        ):
+            raise SubmissionRaised("f", ["ValueError"], words, [])
+
+
 def test_an_exception_of_a_subclass_passes():
     with expect_raises(ValueError):
         raise raised("UnicodeError", "ValueError", "Exception", "BaseException")

@@ -145,8 +145,14 @@ def expect_no_gradient(name: str, gradient: Any) -> None:
 
 
 @contextmanager
-def expect_raises(kind: type[Exception], *, naming: str = "") -> Iterator[None]:
-    """The call inside raises this exception, and its message has the word `naming`."""
+def expect_raises(
+    kind: type[Exception], *, naming: str = "", shapes: tuple[list[int], list[int]] | None = None
+) -> Iterator[None]:
+    """The call inside raises this exception, and its message has the word `naming`.
+
+    Where `shapes` are given, the one that was expected and the one that came, the numbers of both
+    occur in the message, too, in whatever words.
+    """
     try:
         yield
     except SubmissionRaised as raised:
@@ -157,6 +163,14 @@ def expect_raises(kind: type[Exception], *, naming: str = "") -> Iterator[None]:
                 f"the message of the {kind.__name__} should name `{naming}`; "
                 f"yours is {raised.message!r}"
             ) from None
+        said = {int(digits) for digits in re.findall(r"\d+", raised.message)}
+        for shape, what in zip(shapes or (), ("was expected", "came"), strict=False):
+            expect(
+                said.issuperset(shape),
+                f"the {kind.__name__} should say that the shape {shape} {what}; "
+                f"yours is {raised.message!r}",
+                f"the shape that {what}",
+            )
         return
     about = f" that names `{naming}`" if naming else ""
     raise Unmet(f"this call should raise a {kind.__name__}{about}; yours returned")

@@ -102,6 +102,7 @@ def _numbers() -> Array:
 
 
 NUMBERS = _numbers()
+PERIOD = 11  # after which the numbers of `long_tables` repeat
 
 
 def tensors(
@@ -237,6 +238,32 @@ def _rollout(octets: Array) -> Rollout:
     goes_on = ~(terminated | truncated)[:, :-1]
     next_values[:, :-1] = np.where(goes_on, values[:, 1:], next_values[:, :-1])
     return Rollout(numbers[octets[..., 0]], values, next_values, terminated, truncated)
+
+
+@strategy
+def long_tables(
+    draw: Draw, count: int, *, steps: tuple[int, int], batch: tuple[int, int] | None = None
+) -> tuple[Array, Array]:
+    """Tables float32 [count, B, T] of a few numbers that repeat, and flags [2, B, T] of ends.
+
+    A rollout has up to three ends. The rows of a batch have at least one; the numbers and ends of a
+    row are those of the row before it, shifted, and the ends of the other kind. Few choices are
+    drawn, so that a case of thousands of numbers can be shrunk.
+
+    Args:
+        count: how many tables.
+        steps: bounds of T.
+        batch: bounds of B; None draws one row. B and T are never equal in a batch.
+    """
+    t = draw(integers(*steps))
+    b = draw(integers(*batch)) if batch else 1
+    shift = np.arange(b + (b == t and batch is not None))[:, None]
+    numbers = draw(tensors(count, PERIOD))[:, (np.arange(t) + 3 * shift) % PERIOD]
+    flags = np.zeros((2, len(shift), t), dtype=bool)
+    for _ in range(draw(integers(1 if batch else 0, 3))):
+        place = (draw(integers(0, t - 1)) + 7 * shift) % t
+        flags[(draw(integers(0, 1)) + shift) % 2, shift, place] = True
+    return numbers, flags
 
 
 def permutations(size: int) -> Strategy[Array]:
