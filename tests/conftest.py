@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -36,6 +37,12 @@ def course() -> Course:
 @pytest.fixture
 def exercise(course: Course) -> Exercise:
     return course.find("ex01")
+
+
+@pytest.fixture
+def own(course: Course, tmp_path: Path) -> Exercise:
+    """The same in a course of its own, for tests that change its files before they use it."""
+    return find_course(copytree(course.root, tmp_path / "course")).find("ex01")
 
 
 @pytest.fixture

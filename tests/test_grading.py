@@ -53,14 +53,10 @@ def test_a_mistake_is_recognised_behind_ways_of_ones_own(exercise, grade_text):
     assert report.checks[0].diagnosis == ["the factor is never applied"]
 
 
-def test_two_mistakes_that_answer_alike_are_both_named(exercise, server, tmp_path):
-    from shutil import copytree
-
-    from rlgrade.courses import find_course
+def test_two_mistakes_that_answer_alike_are_both_named(exercise, server, own):
     from rlgrade.judge.grading import Settings, grade
 
-    copytree(exercise.hidden.parents[1], tmp_path / "course")
-    mistakes = tmp_path / "course" / "solutions" / exercise.id / "mistakes.toml"
+    mistakes = own.hidden / "mistakes.toml"
     twin = """
 [[mistakes]]
 name = "a twin"
@@ -70,10 +66,9 @@ with = "rewards.detach() * 1.0"
 caught_by = "scales_each"
 """
     mistakes.write_text(mistakes.read_text() + twin)
-    twice = find_course(tmp_path / "course").find("ex01")
     text = exercise.solution.read_text().replace("* factor", "+ 0")
     settings = Settings(only=frozenset({"scales_each"}))
-    (result,) = grade(twice, text.encode(), server, 0, settings=settings).checks
+    (result,) = grade(own, text.encode(), server, 0, settings=settings).checks
     assert result.diagnosis == ["the factor is never applied", "the factor is taken for one"]
 
 
@@ -82,17 +77,13 @@ caught_by = "scales_each"
     ["__import__('os').abort()", "exec('while True: pass')", "1 / (rewards.numel() - 3)"],
 )
 def test_a_mistake_that_dies_or_hangs_leaves_the_others_their_diagnosis(
-    exercise, server, tmp_path, monkeypatch, deadly
+    exercise, server, own, monkeypatch, deadly
 ):
-    from shutil import copytree
-
-    from rlgrade.courses import find_course
     from rlgrade.judge import bank
     from rlgrade.judge.grading import Settings, grade
 
     monkeypatch.setattr(bank, "CASE_SECONDS", 1.0)
-    copytree(exercise.hidden.parents[1], tmp_path / "course")
-    mistakes = tmp_path / "course" / "solutions" / exercise.id / "mistakes.toml"
+    mistakes = own.hidden / "mistakes.toml"
     dying = f"""
 [[mistakes]]
 name = "dies"
@@ -103,13 +94,12 @@ caught_by = "scales_each"
 
 """
     mistakes.write_text(dying + mistakes.read_text())
-    course = find_course(tmp_path / "course").find("ex01")
-    shared = bank.Bank(course, server)
+    shared = bank.Bank(own, server)
     settings = Settings(only=frozenset({"scales_each"}))
     try:
-        for mistake in course.mistakes[1:3]:
-            text = course.mistaken_source(mistake).encode()
-            (result,) = grade(course, text, server, 0, settings=settings, bank=shared).checks
+        for mistake in own.mistakes[1:3]:
+            text = own.mistaken_source(mistake).encode()
+            (result,) = grade(own, text, server, 0, settings=settings, bank=shared).checks
             assert result.diagnosis == [mistake.says]
     finally:
         shared.close()
@@ -163,52 +153,40 @@ def test_the_whole_run_has_a_limit(exercise, grade_text):
     assert report.checks[-1].message == "not reached: the whole run may take 1 s"
 
 
-def test_a_body_that_fails_on_the_solution_too_is_our_fault(exercise, server, tmp_path):
-    from shutil import copytree
-
-    from rlgrade.courses import find_course
+def test_a_body_that_fails_on_the_solution_too_is_our_fault(exercise, server, own):
     from rlgrade.judge.grading import grade
 
-    copytree(exercise.hidden.parents[1], tmp_path / "course")
-    checks = tmp_path / "course" / "solutions" / exercise.id / "checks.py"
+    checks = own.hidden / "checks.py"
     checks.write_text(
         "from rlgrade.author import check\n\n"
         '@check("is judged by broken code")\n'
         "def broken(submission):\n    submission.missing_in_both; 1 / 0\n"
     )
-    broken = find_course(tmp_path / "course").find("ex01")
-    report = grade(broken, exercise.solution.read_bytes(), server, 0)
+    report = grade(own, exercise.solution.read_bytes(), server, 0)
     assert report.checks[0].outcome is Outcome.BROKEN
     assert report.exit_code is ExitCode.BROKEN
     assert "ZeroDivisionError" in report.checks[0].message
 
 
-def test_a_check_that_waits_for_none_before_it_is_refused(exercise, server, tmp_path):
+def test_a_check_that_waits_for_none_before_it_is_refused(exercise, server, own):
     """It would never wait, and nobody would see."""
-    from shutil import copytree
-
-    from rlgrade.courses import CourseError, find_course
+    from rlgrade.courses import CourseError
     from rlgrade.judge.loading import load_checks
 
-    copytree(exercise.hidden.parents[1], tmp_path / "course")
-    checks = tmp_path / "course" / "solutions" / exercise.id / "checks.py"
+    checks = own.hidden / "checks.py"
     checks.write_text(
         'from rlgrade.author import check\n\n@check("waits", needs="later")\n'
         "def waits(submission):\n    submission.scale\n\n"
         '@check("comes later")\ndef later(submission):\n    submission.scale\n'
     )
     with pytest.raises(CourseError, match="waits needs 'later', no check before it"):
-        load_checks(find_course(tmp_path / "course").find("ex01"))
+        load_checks(own)
 
 
-def test_an_answer_that_the_body_cannot_digest_is_the_learners(exercise, server, tmp_path):
-    from shutil import copytree
-
-    from rlgrade.courses import find_course
+def test_an_answer_that_the_body_cannot_digest_is_the_learners(exercise, server, own):
     from rlgrade.judge.grading import grade
 
-    copytree(exercise.hidden.parents[1], tmp_path / "course")
-    checks = tmp_path / "course" / "solutions" / exercise.id / "checks.py"
+    checks = own.hidden / "checks.py"
     checks.write_text(
         "import numpy as np\nfrom rlgrade.author import check, expect\n\n"
         '@check("gives three numbers")\n'
@@ -216,9 +194,8 @@ def test_an_answer_that_the_body_cannot_digest_is_the_learners(exercise, server,
         "    answer = submission.scale(np.ones(3, dtype=np.float32), factor=2.0)\n"
         "    expect(answer[2] == 2, 'the third should be 2')\n"
     )
-    careless = find_course(tmp_path / "course").find("ex01")
     text = exercise.solution.read_text().replace("return scaled_rewards", "return None")
-    (result,) = grade(careless, text.encode(), server, 0).checks
+    (result,) = grade(own, text.encode(), server, 0).checks
     assert result.outcome is Outcome.FAIL
 
 
@@ -238,14 +215,10 @@ def test_same_value(one, other, alike):
     assert same_value(one, other) is alike
 
 
-def test_a_body_may_change_its_arguments(exercise, server, tmp_path):
-    from shutil import copytree
-
-    from rlgrade.courses import find_course
+def test_a_body_may_change_its_arguments(exercise, server, own):
     from rlgrade.judge.grading import grade
 
-    copytree(exercise.hidden.parents[1], tmp_path / "course")
-    checks = tmp_path / "course" / "solutions" / exercise.id / "checks.py"
+    checks = own.hidden / "checks.py"
     checks.write_text(
         "from rlgrade.author import check, expect_close, given, tensors\n\n"
         '@check("scales shifted rewards")\n'
@@ -254,9 +227,8 @@ def test_a_body_may_change_its_arguments(exercise, server, tmp_path):
         "    rewards += 1\n"
         "    expect_close('scaled', submission.scale(rewards, factor=2.0), rewards * 2)\n"
     )
-    shifting = find_course(tmp_path / "course").find("ex01")
     text = exercise.solution.read_text().replace("* factor", "+ 0")
-    (result,) = grade(shifting, text.encode(), server, 0).checks
+    (result,) = grade(own, text.encode(), server, 0).checks
     assert result.counterexample == {"rewards": "[0, 0]"}
     assert result.message == "scaled[0] should be 2.0; yours is 1.0"
     assert result.diagnosis == ["the factor is never applied"]

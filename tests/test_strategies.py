@@ -17,6 +17,7 @@ from rlgrade.author import (
     integer_tensors,
     integers,
     lambdas,
+    long_tables,
     masks,
     one_of,
     permutations,
@@ -385,3 +386,16 @@ def test_the_same_seed_draws_the_same():
     one, other = (np.stack(drawn(tensors(3), 20, seed)) for seed in (1, 1))
     assert np.array_equal(one, other)
     assert not np.array_equal(one, np.stack(drawn(tensors(3), 20, 2)))
+
+
+@pytest.mark.parametrize("batch", [None, (4, 4), (1, 9)])
+def test_long_tables_have_ends_of_both_kinds_and_rows_that_differ(batch):
+    cases = drawn(long_tables(2, steps=(20, 40), batch=batch))
+    for numbers, flags in cases:
+        b, t = flags.shape[1:]
+        assert numbers.shape == (2, b, t)
+        assert 20 <= t <= 40
+        assert flags.sum(axis=(0, 2)).max() <= 3
+        assert (b == 1) if batch is None else flags.any(axis=(0, 2)).all()
+    assert np.any([flags.any(axis=(1, 2)) for _, flags in cases], axis=0).all()
+    assert any(len(set(map(bytes, numbers[0]))) == len(numbers[0]) for numbers, _ in cases)
