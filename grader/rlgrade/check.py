@@ -6,7 +6,7 @@ import contextlib
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rlgrade.courses import Exercise
 from rlgrade.folding import folded_program
@@ -19,8 +19,9 @@ from rlgrade.workspace import Workspace
 
 if TYPE_CHECKING:
     from rlgrade.author.declare import Check
+    from rlgrade.judge.grading import Settings
     from rlgrade.judge.training import Verdict
-    from rlgrade.report import CheckResult
+    from rlgrade.report import CheckResult, Report
 
 
 @dataclass(frozen=True)
@@ -47,52 +48,60 @@ def check_command(
     with Server(hidden=[target.exercise.course_root]) as server:
         # The server loads torch on one core while these load on the other.
         from rlgrade.judge.grading import Settings, grade
-        from rlgrade.report import of_file, to_json
+        from rlgrade.report import to_json
 
         if as_json:
             report = grade(target.exercise, data, server, seed, settings=Settings(device=device))
-            keeper_of(target).record_check(target.exercise, report, blind=blind)
-            print(to_json(report, blind=blind))
-            return report.exit_code
-        from rlgrade.render import Printer, make_console
-
-        name = target.path.name
-        printer = Printer(make_console(), file=name, verbose=verbose, blind=blind)
-        printer.say(f"Checking {target.exercise.id} ({short_path(target.path)})")
-        problem = "" if blind else parse_source(name, data).problem
-        if problem:
-            printer.problem(problem)
-
-        def show(result: CheckResult) -> None:
-            if not problem:
-                replay = "" if blind else keep_replay(target, result)
-                printer.result(of_file(result, target.exercise.file, name), replay)
-
-        def show_point(check: Check, verdict: Verdict) -> None:
-            if not blind:
-                printer.progress(check.promise, verdict.as_plain())
-
-        settings = Settings(device=device, explained=1_000 if verbose else 1)
-        try:
-            report = grade(
-                target.exercise,
-                data,
-                server,
-                seed,
-                settings=settings,
-                on_result=(lambda result: None) if blind else show,
-                on_point=show_point,
-            )
-        except KeyboardInterrupt:
-            printer.interrupted()
-            raise
-        for result in report.checks if blind else []:
-            show(result)  # all at once: when a line comes would tell how long its check took
-        printer.summary(report, f"rlgrade hint {target.exercise.short}")
-        if report.passed and has_quiz(target.exercise):
-            printer.say(f"quiz: rlgrade quiz run {target.exercise.short}")
+        else:
+            settings = Settings(device=device, explained=1_000 if verbose else 1)
+            report = _graded_aloud(target, data, server, seed, settings, verbose, blind)
         keeper_of(target).record_check(target.exercise, report, blind=blind)
+        if as_json:
+            print(to_json(report, blind=blind))
     return report.exit_code
+
+
+def _graded_aloud(
+    target: Target,
+    data: bytes,
+    server: Server,
+    seed: int,
+    settings: Settings,
+    verbose: bool,
+    blind: bool,
+) -> Report:
+    """The report, printed as it comes; blind, all at once, for when a line comes tells time."""
+    from rlgrade.judge.grading import grade
+    from rlgrade.render import Printer, make_console
+    from rlgrade.report import of_file
+
+    name = target.path.name
+    printer = Printer(make_console(), file=name, verbose=verbose, blind=blind)
+    printer.say(f"Checking {target.exercise.id} ({short_path(target.path)})")
+    problem = "" if blind else parse_source(name, data).problem
+    if problem:
+        printer.problem(problem)
+
+    def show(result: CheckResult) -> None:
+        if not problem:
+            replay = "" if blind else keep_replay(target, result)
+            printer.result(of_file(result, target.exercise.file, name), replay)
+
+    def show_point(check: Check, verdict: Verdict) -> None:
+        printer.progress(check.promise, verdict.as_plain())
+
+    shown: dict[str, Any] = {} if blind else {"on_result": show, "on_point": show_point}
+    try:
+        report = grade(target.exercise, data, server, seed, settings=settings, **shown)
+    except KeyboardInterrupt:
+        printer.interrupted()
+        raise
+    for result in report.checks if blind else []:
+        show(result)
+    printer.summary(report, f"rlgrade hint {target.exercise.short}")
+    if report.passed and has_quiz(target.exercise):
+        printer.say(f"quiz: rlgrade quiz run {target.exercise.short}")
+    return report
 
 
 def has_quiz(exercise: Exercise) -> bool:

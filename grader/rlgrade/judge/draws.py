@@ -99,24 +99,9 @@ def shrink(
     best = failing
     verdicts: dict[tuple[Choice, ...], bool] = {}
 
-    class HypothesisSource:
-        def __init__(self, draw: Callable[[Any], Any]) -> None:
-            self._draw = draw
-            self.choices: list[Choice] = []
-
-        def integer(self, low: int, high: int) -> int:
-            if low == high:
-                return low
-            self.choices.append(self._draw(st.integers(low, high)))
-            return self.choices[-1]  # type: ignore[return-value]
-
-        def octets(self, size: int) -> bytes:
-            self.choices.append(self._draw(st.binary(min_size=size, max_size=size)))
-            return self.choices[-1]  # type: ignore[return-value]
-
     @st.composite
     def examples(draw: Any) -> _Unshown:
-        return _Unshown(_draw(tries, HypothesisSource(draw)))
+        return _Unshown(_draw(tries, _HypothesisSource(draw, st)))
 
     def holds(unshown: _Unshown) -> bool:
         return condition(unshown.example)
@@ -144,6 +129,25 @@ def shrink(
         hypothesis.find(examples(), holds, settings=settings, database_key=b"failing")
     _lower_octets(tries, lambda: best, condition)
     return best
+
+
+class _HypothesisSource:
+    """Choices that Hypothesis makes, by its strategies `st`."""
+
+    def __init__(self, draw: Callable[[Any], Any], st: Any) -> None:
+        self._draw = draw
+        self._st = st
+        self.choices: list[Choice] = []
+
+    def integer(self, low: int, high: int) -> int:
+        if low == high:
+            return low
+        self.choices.append(self._draw(self._st.integers(low, high)))
+        return self.choices[-1]  # type: ignore[return-value]
+
+    def octets(self, size: int) -> bytes:
+        self.choices.append(self._draw(self._st.binary(min_size=size, max_size=size)))
+        return self.choices[-1]  # type: ignore[return-value]
 
 
 class _Unshown:
