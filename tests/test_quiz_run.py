@@ -197,8 +197,8 @@ def test_a_doubt_that_cannot_be_kept_is_not_called_noted(workspace, course):
     assert "the note could not be kept" in session.stdout
 
 
-@pytest.mark.parametrize("way", ["eof", "interrupt"])
-def test_ctrl_d_and_ctrl_c_leave_a_clean_screen_and_the_answers(sits_down, workspace, way):
+@pytest.mark.parametrize("way", ["eof", "escape", "interrupt"])
+def test_ctrl_d_and_esc_and_ctrl_c_leave_a_clean_screen_and_the_answers(sits_down, workspace, way):
     learner = sits_down("quiz", "run", "kinds", "--kinds", "single,claim", "--seed", "3")
     learner.answers("): ", "-")
     learner.sees("Enter for the next: ")
@@ -206,9 +206,9 @@ def test_ctrl_d_and_ctrl_c_leave_a_clean_screen_and_the_answers(sits_down, works
     if way == "interrupt":
         learner.interrupts(end)
     else:
-        learner.child.sendeof()
+        learner.child.send("\x04" if way == "eof" else "half a word\x1b\r")
         learner.sees(end)
-    assert learner.has_left() == (0 if way == "eof" else 130)
+    assert learner.has_left() == (130 if way == "interrupt" else 0)
     assert "Traceback" not in learner.said
     assert len(notebook(workspace)["cards"]) == 1
 

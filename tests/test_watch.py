@@ -121,6 +121,9 @@ def test_a_walk_through_the_first_exercise(sits_down, workspace):
 
     learner.saves(WRONG)
     learner.waits_for("Checking ex01_scale/scale.py", "scaled[0] should be", "5 of 7 checks", KEYS)
+    told = learner.raw.decode()
+    assert told.index(": looking for the smallest case") < told.index("scaled[0] should be")
+    assert "looking for" not in learner.sees
     assert learner.sees.count("✗") == 1
     assert "✓" not in learner.sees
     learner.presses("n")

@@ -32,6 +32,13 @@ class Target:
     path: Path
     workspace: Workspace | None
 
+    @property
+    def own(self) -> bool:
+        """Whether it is the workspace's own file of the exercise."""
+        if self.workspace is None:
+            return False
+        return self.path.resolve() == self.workspace.file_of(self.exercise).resolve()
+
 
 def check_command(
     target: Target,
@@ -87,12 +94,17 @@ def _graded_aloud(
             replay = "" if blind else keep_replay(target, result)
             printer.result(of_file(result, target.exercise.file, name), replay)
 
+    def show_failing(check: Check) -> None:
+        printer.failing(check.promise)
+
     def show_point(check: Check, verdict: Verdict) -> None:
         printer.progress(check.promise, verdict.as_plain())
 
-    shown: dict[str, Any] = {} if blind else {"on_result": show, "on_point": show_point}
+    told: dict[str, Any] = {}
+    if not blind:
+        told = {"on_result": show, "on_failing": show_failing, "on_point": show_point}
     try:
-        report = grade(target.exercise, data, server, seed, settings=settings, **shown)
+        report = grade(target.exercise, data, server, seed, settings=settings, **told)
     except KeyboardInterrupt:
         printer.interrupted()
         raise
@@ -113,9 +125,7 @@ def has_quiz(exercise: Exercise) -> bool:
 
 def keeper_of(target: Target) -> Keeper:
     """Who keeps the progress: that of the workspace's own file, none of another file."""
-    workspace = target.workspace
-    own = workspace is not None and _same_file(target.path, workspace.file_of(target.exercise))
-    return Keeper(workspace.state if workspace is not None and own else None)
+    return Keeper(target.workspace.state if target.workspace and target.own else None)
 
 
 def find_target(course: str | None, name: str | None, file: str | None) -> Target:
@@ -138,10 +148,15 @@ def find_target(course: str | None, name: str | None, file: str | None) -> Targe
 
 
 def keep_replay(target: Target, result: CheckResult) -> str:
-    """Write the replay program of a failed check; its path, or nothing where we cannot write."""
+    """Write the replay program of a failed check; its path, or nothing where we cannot write.
+
+    One of another file than the workspace's own has that file's name in its own.
+    """
     if target.workspace is None or result.evidence is None or not result.evidence.replay:
         return ""
-    program = target.workspace.state / "replay" / f"{target.exercise.short}_{result.check}.py"
+    of = "" if target.own else f"_of_{target.path.stem}"
+    name = f"{target.exercise.short}_{result.check}{of}.py"
+    program = target.workspace.state / "replay" / name
     with contextlib.suppress(OSError):
         program.parent.mkdir(parents=True, exist_ok=True)
         path = repr(str(target.path.resolve()))
@@ -149,7 +164,3 @@ def keep_replay(target: Target, result: CheckResult) -> str:
         program.write_text(text, encoding="utf-8")
         return short_path(program)
     return ""
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()

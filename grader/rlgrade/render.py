@@ -83,12 +83,20 @@ class Printer:
     def progress(self, promise: str, training: dict[str, Any]) -> None:
         """The last point of a learning curve, on a terminal, over the one before."""
         self.running = (promise, training)
+        begun = bool(training["attempts"])
+        line = curve_line(training, ascii_only=self.ascii) if begun else "..."
+        self._show(f"  {line}{self._time_left(training)}  {promise}")
+
+    def failing(self, promise: str) -> None:
+        """On a terminal, that a check fails, until its smallest case and its mistake are found."""
+        sign, plain, _ = SIGNS[Outcome.FAIL]
+        self._show(f"{plain if self.ascii else sign} {promise}: looking for the smallest case")
+
+    def _show(self, text: str) -> None:
+        """A line that the next one replaces."""
         if self.console.is_terminal and not self.console.is_dumb_terminal:
-            begun = bool(training["attempts"])
-            line = curve_line(training, ascii_only=self.ascii) if begun else "..."
-            text = f"  {line}{self._time_left(training)}  {promise}"
             self._clear()
-            self.console.file.write(text[: self.console.width - 1])
+            self.console.file.write(fitted(text, self.console.encoding)[: self.console.width - 1])
             self.console.file.flush()
             self.showing = True
 

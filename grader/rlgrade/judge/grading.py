@@ -58,6 +58,7 @@ def grade(
     settings: Settings | None = None,
     bank: Bank | None = None,
     on_result: Callable[[CheckResult], None] = lambda result: None,
+    on_failing: Callable[[Check], None] = lambda check: None,
     on_point: OnPoint = lambda check, verdict: None,
 ) -> Report:
     """Run every check of `exercise` on the submission whose bytes are `data`.
@@ -70,11 +71,13 @@ def grade(
         settings: limits; the default serves a learner.
         bank: the exercise's known mistakes, where many submissions share them.
         on_result: is told of each check as it ends.
+        on_failing: is told of a check that fails, before the failure is explained.
         on_point: is told of a training check and of each attempt as it begins, then of each point.
     """
     start = time.monotonic()
     known = bank or Bank(exercise, server)
-    run = _Run(known, parse_source(exercise.file, data), seed, settings or Settings(), on_point)
+    source = parse_source(exercise.file, data)
+    run = _Run(known, source, seed, settings or Settings(), on_failing, on_point)
     try:
         results = run.all(on_result)
     finally:
@@ -99,7 +102,13 @@ class _Run:
     """The state of one run: the worker, the results so far, and the clock."""
 
     def __init__(
-        self, bank: Bank, source: Source, seed: int, settings: Settings, on_point: OnPoint
+        self,
+        bank: Bank,
+        source: Source,
+        seed: int,
+        settings: Settings,
+        on_failing: Callable[[Check], None],
+        on_point: OnPoint,
     ) -> None:
         self.bank = bank
         self.exercise = bank.exercise
@@ -118,6 +127,7 @@ class _Run:
         self.diagnoser = Diagnoser(everything, bank)
         self.end = float("inf")
         self.explain_left = settings.explain_seconds or settings.run_seconds
+        self.on_failing = on_failing
         self.on_point = on_point
         self.explained = 0
         self.sandbox = ""  # nothing ran
@@ -258,6 +268,7 @@ class _Run:
             return self.result(
                 check, outcome, seconds=seconds, examples=passed + 1, message=message, line=line
             )
+        self.on_failing(check)
         with self.in_time_of_its_own():
             return self.explain_fully(check, failure, seconds, passed)
 

@@ -1,6 +1,7 @@
 """The learner at the other end: lines out, lines in, in a terminal or through a pipe.
 
-At every prompt `q` stops, and so does the end of the input (Ctrl-D): both raise `Leaves`.
+At every prompt `q` stops, and so do Esc before Enter and the end of the input (Ctrl-D): all raise
+`Leaves`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,10 @@ class Talk:
             import contextlib
 
             with contextlib.suppress(ImportError):  # Windows has none; lines can still be typed
-                import readline  # noqa: F401
+                import readline
+
+                for enter in ("C-m", "C-j"):
+                    readline.parse_and_bind(rf'"\e\{enter}": "\C-a\C-kq\C-m"')
 
     @property
     def width(self) -> int:

@@ -111,6 +111,7 @@ class Watch:
                 data,
                 verbose=self.verbose,
                 on_result=self.show_result,
+                on_failing=self.show_failing,
                 on_point=self.show_point,
                 on_restart=self.begin_screen,
                 on_wait=self.break_off,
@@ -137,6 +138,11 @@ class Watch:
         """Show how a check ended, unless it is out of date."""
         self.break_off()
         self.screen.result(result, keep_replay(self.target, result))
+
+    def show_failing(self, check: Check) -> None:
+        """Say at once that a check fails, unless that is out of date."""
+        self.break_off()
+        self.screen.failing(check.promise)
 
     def show_point(self, check: Check, verdict: Verdict) -> None:
         """Show how far a training is, unless it is out of date."""

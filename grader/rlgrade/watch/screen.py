@@ -100,6 +100,11 @@ class Screen:
         """What was answered."""
         self._console.print(answer)
 
+    def failing(self, promise: str) -> None:
+        """A check fails; its explanation follows."""
+        self.live("")
+        self._printer.failing(promise)
+
     def point(self, promise: str, training: dict[str, Any]) -> None:
         """How far a training is."""
         self.live("")

@@ -49,6 +49,7 @@ class Session:
         on_point: Callable[[Check, Verdict], None],
         on_restart: Callable[[], None],
         on_wait: Callable[[], None],
+        on_failing: Callable[[Check], None] = lambda check: None,
         seed: int | None = None,
     ) -> Report:
         """The report on one submission.
@@ -61,9 +62,10 @@ class Session:
             on_point: is told of each new point of a learning curve.
             on_restart: is told when the server had died: what was told so far comes again.
             on_wait: is called several times a second while the submission works.
+            on_failing: is told of a check that fails, before the failure is explained.
             seed: of the drawn examples; a fresh one if none is given.
 
-        What `on_result`, `on_point` and `on_wait` raise ends the check, if it is no `Exception`.
+        What these raise ends the check, if it is no `Exception`.
 
         Raises:
             GraderError: the server has died twice, or the checks cannot be loaded.
@@ -89,6 +91,7 @@ class Session:
                 settings=settings,
                 bank=self._bank(exercise),
                 on_result=on_result,
+                on_failing=on_failing,
                 on_point=on_point,
             )
 
