@@ -19,8 +19,8 @@ from rich.table import Table
 
 from rlgrade.courses import find_course
 from rlgrade.judge.bank import Bank
-from rlgrade.judge.calls import Link
 from rlgrade.judge.grading import Settings, grade
+from rlgrade.judge.link import Link
 from rlgrade.judge.loading import load_checks
 from rlgrade.judge.server import Server
 

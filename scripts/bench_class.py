@@ -28,9 +28,11 @@ from rich.table import Table
 from rlgrade.channel import pack, unpack
 from rlgrade.classroom.pool import cores
 from rlgrade.courses import Exercise, find_course
-from rlgrade.judge.calls import Reply, Request, Submission, _Tensors, _to_blob
+from rlgrade.judge.calls import Submission
 from rlgrade.judge.draws import draw_examples
+from rlgrade.judge.link import Reply, Request
 from rlgrade.judge.loading import load_checks
+from rlgrade.judge.values import Tensors, to_blob
 from rlgrade.worker.serve import Worker
 
 RLGRADE = str(Path(sys.executable).with_name("rlgrade"))
@@ -222,8 +224,8 @@ class _Timed(Worker):
     seconds = 0.0
 
     def call(self, request: Request) -> Reply:
-        frame = pack({"module": "", "id": 0, **request}, _to_blob)
-        return unpack(self.answer(frame), _Tensors().make)
+        frame = pack({"module": "", "id": 0, **request}, to_blob)
+        return unpack(self.answer(frame), Tensors().make)
 
     def _call(self, request: Request) -> Reply:
         start = time.process_time()

@@ -20,8 +20,9 @@ with atheris.instrument_imports():
     from rlgrade.author.expect import SubmissionRaised, Unmet
     from rlgrade.author.training import Refused
     from rlgrade.channel import LENGTHS, pack
-    from rlgrade.judge.calls import Link, Submission
-    from rlgrade.judge.server import Worker, WorkerGone
+    from rlgrade.judge.calls import Submission
+    from rlgrade.judge.link import Link
+    from rlgrade.judge.worker import Worker, WorkerGone
 
 from rlgrade.worker.sandbox import Limits
 

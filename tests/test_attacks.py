@@ -34,9 +34,10 @@ from rlgrade.author.declare import Check
 from rlgrade.courses import Course, Exercise, find_course
 from rlgrade.judge import bank as bank_module
 from rlgrade.judge.bank import Bank
-from rlgrade.judge.calls import Link
 from rlgrade.judge.grading import Settings, grade
-from rlgrade.judge.server import Exit, Server, Worker
+from rlgrade.judge.link import Link
+from rlgrade.judge.server import Exit, Server
+from rlgrade.judge.worker import Worker
 from rlgrade.outcome import GraderError, Outcome, UsageError
 from rlgrade.report import Report, as_plain, to_json
 from rlgrade.worker import seccomp
@@ -1008,12 +1009,7 @@ def test_what_one_check_may_answer_is_not_summed_over_a_class(
     exercise: Exercise, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker of the known mistakes lives as long as the class; each case begins anew."""
-    from rlgrade.judge import calls
-    from rlgrade.judge import server as judge_server
-
-    for module, name in ((judge_server, "MAX_TAKEN"), (calls, "MAX_RECEIVED")):
-        if hasattr(module, name):
-            monkeypatch.setattr(module, name, 8 << 10)
+    monkeypatch.setattr("rlgrade.judge.worker.MAX_TAKEN", 8 << 10)
     bank = Bank(exercise, server)
     wrong = (exercise.solution.read_text() + "\n" + HONEST_WRONG).encode()
     settings = Settings(only=frozenset({HIT}))

@@ -220,7 +220,8 @@ def test_memory_is_bounded_for_all_processes_together(exercise):
 
 
 def test_a_named_tuple_is_a_tuple(server):
-    from rlgrade.judge.calls import Link, Submission
+    from rlgrade.judge.calls import Submission
+    from rlgrade.judge.link import Link
 
     source = (
         "from typing import NamedTuple\n"

@@ -26,12 +26,12 @@ from rlgrade.channel import (
     pack,
     unpack,
 )
-from rlgrade.judge.calls import _Tensors, _to_blob
 from rlgrade.judge.literals import expression
+from rlgrade.judge.values import Tensors, to_blob
 from rlgrade.worker.values import Values, make_tensor
 
 steady = settings(max_examples=50, deadline=None, derandomize=True, database=None)
-make_array = _Tensors().make
+make_array = Tensors().make
 HUGE = 2**26
 
 
@@ -46,7 +46,7 @@ def tensor_frame(*body, payload=b""):
 
 
 def round_trip(value):
-    return unpack(pack(value, _to_blob), make_array)
+    return unpack(pack(value, to_blob), make_array)
 
 
 def read(frame, make=make_array):
@@ -172,7 +172,7 @@ def test_a_surrogate_pair_comes_back_as_its_character():
 @pytest.mark.parametrize("dtype", ITEM_SIZES)
 def test_tensors_go_to_the_worker_and_back(dtype, shape):
     array = np.arange(math.prod(shape)).reshape(shape).astype(dtype)
-    tensor = unpack(pack(array, _to_blob), make_tensor)
+    tensor = unpack(pack(array, to_blob), make_tensor)
     assert tensor.dtype == getattr(torch, dtype)
     assert tensor.is_contiguous()
     assert same(unpack(pack(tensor, Values().to_blob), make_array), array)
@@ -182,7 +182,7 @@ def test_tensors_go_to_the_worker_and_back(dtype, shape):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_special_numbers_go_to_the_worker_and_back(dtype, special):
     array = np.array([1.5, special], dtype=dtype)
-    tensor = unpack(pack(array, _to_blob), make_tensor)
+    tensor = unpack(pack(array, to_blob), make_tensor)
     assert same(unpack(pack(tensor, Values().to_blob), make_array), array)
 
 
@@ -196,7 +196,7 @@ def test_special_numbers_go_to_the_worker_and_back(dtype, special):
     ids=["step", "transposed", "axis cut"],
 )
 def test_a_view_with_gaps_arrives_as_a_tensor_with_gaps(view):
-    tensor = unpack(pack(view, _to_blob), make_tensor)
+    tensor = unpack(pack(view, to_blob), make_tensor)
     assert not tensor.is_contiguous()
     assert np.array_equal(tensor.numpy(), view)
 
@@ -205,7 +205,7 @@ def test_a_view_with_gaps_arrives_as_a_tensor_with_gaps(view):
 def test_no_two_axes_of_a_tensor_with_gaps_can_be_merged(shape):
     view = np.stack([np.random.default_rng(0).random(shape)] * 2, axis=-1)[..., 0]
     written = eval(expression(view), {"torch": torch})
-    for tensor in (unpack(pack(view, _to_blob), make_tensor), written):
+    for tensor in (unpack(pack(view, to_blob), make_tensor), written):
         assert np.array_equal(tensor.numpy(), view)
         for axis in range(len(shape) - 1):
             if 1 not in shape[axis : axis + 2]:
@@ -214,7 +214,7 @@ def test_no_two_axes_of_a_tensor_with_gaps_can_be_merged(shape):
 
 
 def test_a_tensor_keeps_its_own_memory():
-    frame = bytearray(pack([np.zeros(2)], _to_blob))
+    frame = bytearray(pack([np.zeros(2)], to_blob))
     (array,) = unpack(frame, make_array)
     frame[:] = b"\xff" * len(frame)
     array += 1
@@ -239,7 +239,7 @@ def test_nesting_ends_at_the_same_depth_on_both_sides(wrap):
         value = wrap(value)
     assert same(round_trip(value), value)
     with pytest.raises(ChannelError, match="nested more than 24 deep"):
-        pack(wrap(value), _to_blob)
+        pack(wrap(value), to_blob)
 
 
 # What has no place in a frame
@@ -274,7 +274,7 @@ def endless():
 )
 def test_what_is_not_plain_is_refused(value):
     with pytest.raises(ChannelError):
-        pack(value, _to_blob)
+        pack(value, to_blob)
 
 
 @pytest.mark.parametrize(
@@ -289,7 +289,7 @@ def test_what_is_not_plain_is_refused(value):
 )
 def test_nothing_is_packed_that_would_not_be_unpacked(value):
     with pytest.raises(ChannelError):
-        pack(value, _to_blob)
+        pack(value, to_blob)
 
 
 # The size of a frame
@@ -301,7 +301,7 @@ def test_a_size_is_unknown_before_both_lengths_are_there(size):
 
 
 def test_a_size_counts_lengths_text_and_payload():
-    frame = pack({"a": np.zeros(3)}, _to_blob)
+    frame = pack({"a": np.zeros(3)}, to_blob)
     assert frame_size(frame) == len(frame)
     assert frame_size(bytearray(frame[:8])) == len(frame)
     assert frame_size(LENGTHS.pack(MAX_TEXT, MAX_PAYLOAD)) == 8 + MAX_TEXT + MAX_PAYLOAD
@@ -461,14 +461,14 @@ def test_odd_frames_that_the_format_allows_give_plain_values(text, value):
 
 
 def test_a_frame_cut_off_anywhere_is_a_value_or_refused():
-    whole = pack({"a": [np.arange(3.0), "text"]}, _to_blob)
+    whole = pack({"a": [np.arange(3.0), "text"]}, to_blob)
     for size in range(8, len(whole)):
         assert isinstance(read(whole[:size]), ChannelError), size
 
 
 @pytest.mark.parametrize("size", [0, 7])
 def test_a_frame_cut_off_in_its_lengths_is_refused(size):
-    assert isinstance(read(pack([1, 2], _to_blob)[:size]), ChannelError)
+    assert isinstance(read(pack([1, 2], to_blob)[:size]), ChannelError)
 
 
 @given(text=st.binary(max_size=60), payload=st.binary(max_size=20))
@@ -528,7 +528,7 @@ def test_any_tensor_is_a_value_or_refused(body, payload):
 )
 @steady
 def test_a_spoilt_frame_is_a_value_or_refused(value, changes, keep_lengths):
-    frame = bytearray(pack(value, _to_blob))
+    frame = bytearray(pack(value, to_blob))
     first = 8 if keep_lengths else 0
     assume(len(frame) > first)
     for place, octet in changes:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rlgrade.judge.calls import Link, Submission
+from rlgrade.judge.calls import Submission
 from rlgrade.judge.cases import Case, same_value, similar_answers
+from rlgrade.judge.link import Link
 from rlgrade.judge.server import Server
 from rlgrade.outcome import ExitCode, GraderError, Outcome
 from rlgrade.report import as_plain
@@ -235,7 +236,7 @@ def test_a_body_may_change_its_arguments(exercise, server, own):
 
 
 def test_many_workers_can_be_asked_for_at_once(server):
-    from rlgrade.judge.calls import Link
+    from rlgrade.judge.link import Link
 
     server.has_exited(0)  # looks without waiting; asking must wait for room all the same
     links = [Link(server, "empty.py", "", 60.0) for _ in range(100)]
@@ -315,7 +316,7 @@ def test_many_small_values_count_for_the_memory_they_take(grade_scale, monkeypat
     """Two bytes on the wire are a list of 56 here, and a check may keep all that it is answered."""
     lists = "return [[] for _ in range(20_000)]"
     assert "should be" in grade_scale(lists).message
-    monkeypatch.setattr("rlgrade.judge.server.MAX_TAKEN", 1 << 20)
+    monkeypatch.setattr("rlgrade.judge.worker.MAX_TAKEN", 1 << 20)
     result = grade_scale(lists)
     assert result.outcome is Outcome.MEMORY
     assert "answered with more than 1 MiB" in result.message

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from rlgrade.author import Array, Rollout
 from rlgrade.channel import ITEM_SIZES, Generator, Handle, pack, unpack
-from rlgrade.judge.calls import RemoteObject, _to_blob
+from rlgrade.judge.calls import RemoteObject
 from rlgrade.judge.literals import SHOWN_ENTRIES, expression, plain, plain_arguments
+from rlgrade.judge.values import to_blob
 from rlgrade.worker.values import Values, make_tensor
 
 inf, nan = math.inf, math.nan
@@ -25,7 +26,7 @@ def evaluated(text):
 
 def sent(value):
     """What the submission would get."""
-    return unpack(pack(value, _to_blob), make_tensor)
+    return unpack(pack(value, to_blob), make_tensor)
 
 
 def same(one, other):

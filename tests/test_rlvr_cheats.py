@@ -10,8 +10,9 @@ from rlgrade.author import Attempt, Refused
 from rlgrade.author.expect import Unmet
 from rlgrade.author.training import Goal
 from rlgrade.courses import find_course
-from rlgrade.judge.calls import Link, Submission
+from rlgrade.judge.calls import Submission
 from rlgrade.judge.grading import Settings, grade
+from rlgrade.judge.link import Link
 from rlgrade.judge.server import Server
 from rlgrade.outcome import Outcome
 from rlgrade.trainer import token_table, verifiable

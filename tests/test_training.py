@@ -15,9 +15,11 @@ from gymnasium.utils.env_checker import check_env
 from rlgrade.author import Attempt, Refused, check, training
 from rlgrade.author.expect import SubmissionRaised, Unmet
 from rlgrade.author.training import Curve, Goal, symptom
-from rlgrade.judge.calls import Link, Submission
-from rlgrade.judge.server import Server, WorkerGone
+from rlgrade.judge.calls import Submission
+from rlgrade.judge.link import Link
+from rlgrade.judge.server import Server
 from rlgrade.judge.training import run_training
+from rlgrade.judge.worker import WorkerGone
 from rlgrade.outcome import Outcome
 from rlgrade.sparkline import sparkline
 from rlgrade.trainer import gridworld, language_model

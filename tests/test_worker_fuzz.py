@@ -23,10 +23,12 @@ from hypothesis import strategies as st
 
 from rlgrade.author.expect import SubmissionRaised, Unmet
 from rlgrade.channel import LENGTHS, MAX_PAYLOAD, MAX_TEXT, pack
-from rlgrade.judge.calls import Link, Submission, understand
+from rlgrade.judge.calls import Submission
 from rlgrade.judge.draws import Example
 from rlgrade.judge.lanes import run_lanes
-from rlgrade.judge.server import Exit, Worker, WorkerGone
+from rlgrade.judge.link import Link, understand
+from rlgrade.judge.server import Exit
+from rlgrade.judge.worker import Worker, WorkerGone
 from rlgrade.outcome import Outcome
 from rlgrade.worker.sandbox import Limits
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from rlgrade.judge.calls import Link
+from rlgrade.judge.link import Link
 from rlgrade.judge.server import Server
 from rlgrade.outcome import ExitCode
 from rlgrade.render import make_console

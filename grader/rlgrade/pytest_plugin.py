@@ -83,7 +83,8 @@ class CheckItem(pytest.Item):
 
     def _raise_on_smallest_case(self, server: Server) -> None:
         """Run the body once more where nothing stands between it and pytest."""
-        from rlgrade.judge.calls import Link, Submission
+        from rlgrade.judge.calls import Submission
+        from rlgrade.judge.link import Link
 
         text = self._data().decode(errors="replace")
         evidence = self._result.evidence if self._result else None

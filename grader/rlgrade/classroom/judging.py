@@ -87,8 +87,8 @@ class Judge:
         Raises:
             GraderError: no worker can be started.
         """
-        from rlgrade.judge.calls import Link
-        from rlgrade.judge.server import WorkerGone
+        from rlgrade.judge.link import Link
+        from rlgrade.judge.worker import WorkerGone
 
         try:
             link = Link(self._warm_server(), "empty.py", "", LEVEL_SECONDS).load()

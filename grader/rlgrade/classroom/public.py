@@ -25,7 +25,7 @@ from rlgrade.judge.literals import expression
 from rlgrade.outcome import GraderError, UsageError
 
 if TYPE_CHECKING:
-    from rlgrade.judge.calls import Link, Reply, Request
+    from rlgrade.judge.link import Link, Reply, Request
     from rlgrade.judge.server import Server
 
 LOAD_SECONDS = 30.0
@@ -108,7 +108,7 @@ def public_tests(
     Raises:
         GraderError: the solution or a right implementation does not run.
     """
-    from rlgrade.judge.calls import Link
+    from rlgrade.judge.link import Link
 
     sources = [exercise.solution, *exercise.right]
     links = []

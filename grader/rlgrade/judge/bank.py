@@ -14,11 +14,12 @@ from collections.abc import Iterator, Sequence
 from rlgrade.author.declare import Check, Property
 from rlgrade.author.expect import SubmissionRaised
 from rlgrade.courses import Exercise, Mistake
-from rlgrade.judge.calls import Link, understand
 from rlgrade.judge.cases import Case, Trial, run_cases
 from rlgrade.judge.draws import Example, draw_examples
+from rlgrade.judge.link import Link, understand
 from rlgrade.judge.loading import load_checks
-from rlgrade.judge.server import Server, WorkerGone
+from rlgrade.judge.server import Server
+from rlgrade.judge.worker import WorkerGone
 
 LOAD_SECONDS = 30.0
 CASE_SECONDS = 3.0

@@ -10,9 +10,10 @@ import numpy as np
 
 from rlgrade.author.declare import Property
 from rlgrade.channel import Handle
-from rlgrade.judge.calls import Link, Port, Reply, Request, Submission
+from rlgrade.judge.calls import Submission
 from rlgrade.judge.draws import Example, fresh_arguments
 from rlgrade.judge.lanes import WIDTH, in_lanes
+from rlgrade.judge.link import Link, Port, Reply, Request
 
 CASE_SEED = 20_01
 

@@ -15,10 +15,10 @@ from itertools import takewhile
 from rlgrade.author.declare import Check
 from rlgrade.courses import Mistake
 from rlgrade.judge.bank import Bank
-from rlgrade.judge.calls import Link
 from rlgrade.judge.cases import Case, Trial, run_cases, same_answers, similar_answers
 from rlgrade.judge.draws import Example
-from rlgrade.judge.server import WorkerGone
+from rlgrade.judge.link import Link
+from rlgrade.judge.worker import WorkerGone
 
 FRESH = 30  # fresh cases of the failing check
 ELSEWHERE = 4  # of each other check

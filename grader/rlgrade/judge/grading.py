@@ -15,18 +15,20 @@ from rlgrade.author.expect import SubmissionRaised, Unmet
 from rlgrade.author.training import Training
 from rlgrade.courses import Exercise
 from rlgrade.judge.bank import Bank
-from rlgrade.judge.calls import Link
 from rlgrade.judge.cases import Case, run_case
 from rlgrade.judge.diagnosis import Diagnoser
 from rlgrade.judge.draws import Example, draw_examples, fresh_arguments, shrink
+from rlgrade.judge.faults import Fault, Faults, broken, kind_of
 from rlgrade.judge.lanes import WIDTH, Failure, run_lanes
+from rlgrade.judge.link import Link
 from rlgrade.judge.literals import plain_arguments
 from rlgrade.judge.replay import replay_program
-from rlgrade.judge.server import Server, WorkerGone
-from rlgrade.judge.source import MAX_SHOWN, Source, parse_source
+from rlgrade.judge.server import Server
+from rlgrade.judge.source import Source, parse_source
 from rlgrade.judge.training import Verdict, run_training
+from rlgrade.judge.worker import WorkerGone
 from rlgrade.outcome import GraderError, Outcome, UsageError
-from rlgrade.report import UNWRITTEN, CheckResult, Evidence, Report, harmless
+from rlgrade.report import CheckResult, Evidence, Report, harmless
 from rlgrade.trainer.devices import chosen_device
 
 OnPoint = Callable[[Check, Verdict], None]
@@ -124,6 +126,7 @@ class _Run:
             _ = self.device  # one that is not there is refused before anything runs
         self.outcomes: dict[str, Outcome] = {}
         self.link: Link | None = None if self.problem else self.open_link()
+        self.faults = Faults(bank, source)
         self.diagnoser = Diagnoser(everything, bank)
         self.end = float("inf")
         self.explain_left = settings.explain_seconds or settings.run_seconds
@@ -131,11 +134,6 @@ class _Run:
         self.on_point = on_point
         self.explained = 0
         self.sandbox = ""  # nothing ran
-
-    @functools.cached_property
-    def model(self) -> Source:
-        """The solution."""
-        return parse_source(self.exercise.file, self.exercise.solution.read_bytes())
 
     @functools.cached_property
     def device(self) -> str:
@@ -173,7 +171,7 @@ class _Run:
             line = raised.frames[-1][0] if raised.frames else None
             where = f"{self.source.file}:{line}" if line else self.source.file
             self.problem = f"{where}: {raised} (while the file was loaded)"
-            traceback = self.learner_frames(raised)
+            traceback = self.faults.frames(raised)
             outcome = Outcome.MEMORY if "MemoryError" in raised.types else Outcome.ERROR
             return lambda check: self.result(
                 check, outcome, message=self.problem, line=line, traceback=traceback
@@ -229,7 +227,7 @@ class _Run:
         except (GraderError, UsageError):
             raise
         except Exception as error:
-            outcome, message, line = self.verdict_on_training(check, training, error)
+            outcome, message, line = self.fault_in_training(check, training, error)
             if self.link is not None:  # it may be in the middle of a call
                 self.link.close()
         return self.result(
@@ -260,11 +258,11 @@ class _Run:
     def explain(self, check: Check, failure: Failure, seconds: float, passed: int) -> CheckResult:
         """Shrink the failing example, find what it looks like, and put it into words."""
         if isinstance(failure.error, SubmissionRaised) and failure.error.unwritten:
-            outcome, message, line = self.verdict_on_exception(failure.error)
+            outcome, message, line = self.faults.of_exception(failure.error)
             return self.result(check, outcome, seconds=seconds, message=message, line=line)
         self.explained += 1
         if self.explained > self.settings.explained or self.explain_left <= 0:
-            outcome, message, line = self.verdict(check, failure.error, failure.example)
+            outcome, message, line = self.fault(check, failure.error, failure.example)
             return self.result(
                 check, outcome, seconds=seconds, examples=passed + 1, message=message, line=line
             )
@@ -295,9 +293,9 @@ class _Run:
         example = self.shrunk(check, failure)
         case, printed = self.last_case(check, example)
         error = failure.error
-        if case is not None and case.error is not None and _kind(case.error) == _kind(error):
+        if case is not None and case.error is not None and kind_of(case.error) == kind_of(error):
             error = case.error
-        outcome, message, line = self.verdict(check, error, example)
+        outcome, message, line = self.fault(check, error, example)
         diagnosis: list[str] = []
         if self.settings.diagnose and outcome in (Outcome.FAIL, Outcome.ERROR) and case is not None:
             with contextlib.suppress(WorkerGone, SubmissionRaised, Unmet):  # loads no more
@@ -316,13 +314,13 @@ class _Run:
             line=line,
             counterexample=plain_arguments(fresh_arguments(check.tries, example)),
             diagnosis=diagnosis,
-            traceback=self.learner_frames(error),
+            traceback=self.faults.frames(error),
             printed=printed,
             evidence=Evidence(fresh_arguments(check.tries, example), replay),
         )
 
     def shrunk(self, check: Check, failure: Failure) -> Example:
-        kind = _kind(failure.error)
+        kind = kind_of(failure.error)
         most = self.settings.shrink_tries
         if isinstance(failure.error, WorkerGone):
             slow = failure.error.outcome is Outcome.TIMEOUT
@@ -334,7 +332,7 @@ class _Run:
             if time.monotonic() >= self.end:
                 return False
             case, _ = self.last_case(check, example)
-            return case is not None and case.error is not None and _kind(case.error) == kind
+            return case is not None and case.error is not None and kind_of(case.error) == kind
 
         return shrink(check.tries, failure.example, fails, most)
 
@@ -347,33 +345,18 @@ class _Run:
         except (WorkerGone, SubmissionRaised, Unmet):
             return None, ""
 
-    def verdict(
-        self, check: Check, error: Exception, example: Example
-    ) -> tuple[Outcome, str, int | None]:
-        """The outcome, the sentence for the learner, and the line it points to."""
-        if isinstance(error, Unmet):
-            return Outcome.FAIL, str(error), None
-        if isinstance(error, WorkerGone):
-            limit = f" ({self.seconds_of(check):g} s)" if error.reason == "took too long" else ""
-            return error.outcome, f"your code {error.reason}{limit}", None
-        if isinstance(error, SubmissionRaised):
-            return self.verdict_on_exception(error)
-        case = self.bank.case(None, check.tries, example)
-        if case is None or case.error is not None:
-            text = f"the grader itself failed here: {type(error).__name__}: {error}"
-            return Outcome.BROKEN, text, None
-        return Outcome.FAIL, f"your answer cannot be compared: {error}", None
+    def fault(self, check: Check, error: Exception, example: Example) -> Fault:
+        return self.faults.of(error, check.tries, example, self.seconds_of(check))
 
-    def verdict_on_training(
-        self, check: Check, training: Training, error: Exception
-    ) -> tuple[Outcome, str, int | None]:
-        """As `verdict`; the solution is trained where the fault may be the check's own."""
-        if isinstance(error, (Unmet, WorkerGone, SubmissionRaised)):
-            return self.verdict(check, error, Example({}, ()))
+    def fault_in_training(self, check: Check, training: Training, error: Exception) -> Fault:
+        """The fault behind an error; the solution is trained where it may be the check's own."""
+        fault = self.faults.of_submission(error, self.seconds_of(check))
+        if fault is not None:
+            return fault
         if self.link is not None:  # it may be busy with what slows the solution down
             self.link.close()
         seconds = self.settings.load_seconds
-        link = Link(self.server, self.exercise.file, self.model.text, seconds)
+        link = Link(self.server, self.exercise.file, self.faults.model.text, seconds)
         try:
             run_training(
                 check,
@@ -385,41 +368,10 @@ class _Run:
                 device="cpu",
             )
         except Exception:
-            text = f"the grader itself failed here: {type(error).__name__}: {error}"
-            return Outcome.BROKEN, text, None
+            return broken(error)
         finally:
             link.close()
-        return Outcome.FAIL, f"your answer cannot be used: {error}", None
-
-    def verdict_on_exception(self, error: SubmissionRaised) -> tuple[Outcome, str, int | None]:
-        line = error.frames[-1][0] if error.frames else self.source.line_of(error.function)
-        if error.unwritten:
-            return Outcome.ERROR, f"{error.function} {UNWRITTEN}", line
-        if not error.frames:
-            fault = self.source.fault_in(error.function, self.model)
-            if fault:
-                return Outcome.ERROR, fault, line
-        if "MemoryError" in error.types or "can't allocate memory" in error.message:
-            text = f"{error.function} asked for more memory than the worker may have"
-            return Outcome.MEMORY, f"{text} ({self.server.limits.memory_mib} MiB)", line
-        text = f"{error.function} raised {error}"
-        if "PermissionError" in error.types:
-            text += "; the sandbox refuses new processes, programs, sockets and foreign files"
-        if "File too large" in error.message:
-            text += f"; a file may have at most {self.server.limits.file_mib} MiB"
-        return Outcome.ERROR, text, line
-
-    def learner_frames(self, error: Exception) -> list[str]:
-        """The learner's own frames, with their lines."""
-        if not isinstance(error, SubmissionRaised):
-            return []
-        lines = self.source.text.splitlines()
-        return [
-            f"{self.source.file}:{line} in {name or 'the file'}: "
-            f"{lines[line - 1].strip()[:MAX_SHOWN]}"
-            for line, name in error.frames
-            if 0 < line <= len(lines)
-        ]
+        return Fault(Outcome.FAIL, f"your answer cannot be used: {error}")
 
     def result(
         self,
@@ -457,14 +409,3 @@ class _Run:
             training=training,
             evidence=evidence,
         )
-
-
-def _kind(error: Exception) -> tuple[str, ...]:
-    """What must stay the same while a failing example is made smaller."""
-    if isinstance(error, Unmet):
-        return "unmet", error.location
-    if isinstance(error, SubmissionRaised):
-        return "raised", error.function, error.types[0]
-    if isinstance(error, WorkerGone):
-        return "gone", error.outcome.value, error.reason
-    return "body", type(error).__name__

@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 import greenlet
 
-from rlgrade.judge.calls import Link, Port, Reply, Request, Submission
+from rlgrade.judge.calls import Submission
 from rlgrade.judge.draws import Example
+from rlgrade.judge.link import Link, Port, Reply, Request
 
 WIDTH = 16
 

@@ -17,7 +17,8 @@ from rlgrade.author.training import (
     Training,
     symptom,
 )
-from rlgrade.judge.calls import Link, Submission
+from rlgrade.judge.calls import Submission
+from rlgrade.judge.link import Link
 from rlgrade.outcome import Outcome
 
 SILENCE_SECONDS = 20.0  # without a point of the curve, and the code is taken to hang
