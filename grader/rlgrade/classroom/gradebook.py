@@ -44,11 +44,11 @@ class Gradebook:
     """One class. Use as a context manager."""
 
     def __init__(self, engine: Engine, where: str) -> None:
-        from rlgrade.classroom.tables import make_tables
+        from rlgrade.classroom.tables import TABLES
 
         self.engine = engine
         self.where = where
-        self.tables = make_tables()
+        self.tables = TABLES
 
     @property
     def folder(self) -> Path | None:
