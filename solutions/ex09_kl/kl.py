@@ -18,7 +18,8 @@ def kl_categorical(logits: Tensor, ref_logits: Tensor) -> Tensor:
 
     Returns:
         [...] float, in nats. Zero where the two agree, finite and right for logits of any size,
-        also where a probability of the reference underflows to 0. Float64 in, float64 out.
+        also where a probability of the reference underflows to 0. Carries gradient to `logits`.
+        Float64 in, float64 out.
 
     Raises:
         ValueError: the shape of `ref_logits` differs from that of `logits`.
@@ -82,14 +83,15 @@ def kl_penalised_rewards(
     Source: InstructGPT (arXiv:2203.02155), section 3.5; Ziegler et al. (arXiv:1909.08593), 2.2.
 
     Args:
-        rewards: [B] float or int, the score of each whole completion, reward units.
+        rewards: [B] float or int of any dtype, the score of each whole completion, reward units.
         log_probs: [B, T] float, log pi of each token, in nats.
         ref_log_probs: [B, T] float, log pi_ref of each token, in nats.
         mask: [B, T] bool, True where a token counts. Counted tokens need not be contiguous.
         beta: reward units per nat.
 
     Returns:
-        [B, T] in the dtype of `log_probs`, reward units. Carries no gradient.
+        [B, T] in the dtype of `log_probs`, whatever that of `rewards`, and to its precision; reward
+        units. Carries no gradient.
 
     Raises:
         ValueError: the shape of `ref_log_probs` or `mask` differs from that of `log_probs`, or
@@ -111,8 +113,8 @@ def kl_loss(log_probs: Tensor, ref_log_probs: Tensor, mask: Tensor, *, kind: str
 
         loss = sum over counted (b, t) of k[b, t] / number of counted (b, t)
 
-    Nothing is added to that number. What stands where the mask is False, as long as it and the exp
-    of its d are finite numbers, changes neither the loss nor a gradient.
+    Nothing is added to that number. What stands where the mask is False changes neither the loss
+    nor a gradient, as long as its own estimate is a finite number.
     Source: GRPO, DeepSeekMath (arXiv:2402.03300), equation 4, has k3 here.
 
     Args:
