@@ -39,6 +39,7 @@ GARBAGE = (20.0, -20.0, 0.0, 12.0)  # far off, yet no ratio of two of them overf
 SHAPES = one_of((1,), (3,), (2, 3), (4, 2))
 TABLES = one_of((2, 3), (3, 2), (3, 4))
 EPSILONS = one_of(0.2, 0.1, 0.3, 0.25)
+WIDE_TOO = one_of(0.2, 0.1, 0.3, 0.25, 1.0, 1.5)  # from 1 on there is nothing below the clip
 DYADIC = one_of(0.25, 0.125)  # float32 holds them, so only the data can lose digits
 ZONES = ("inside", "below", "above")
 CASES = {  # the branch that is active, and whether its gradient is zero
@@ -185,9 +186,10 @@ class Misfit:
 def log_ratios(zone: str, epsilon: float) -> list[float]:
     """Log-ratios in a zone of the clip, round where they can be, none on its edge.
 
-    Two lie between log(1 +- epsilon) and +-epsilon, so that r and log r cannot be confused.
+    Two lie between log(1 +- epsilon) and +-epsilon, so that r and log r cannot be confused. With an
+    epsilon of 1 or more the small ratios that would else lie below lie inside.
     """
-    low, high = float(np.log(1 - epsilon)), float(np.log(1 + epsilon))
+    low, high = float(np.log(max(1 - epsilon, 0.01))), float(np.log(1 + epsilon))
     return {
         "inside": [
             round(high / 2, 2),
@@ -196,7 +198,7 @@ def log_ratios(zone: str, epsilon: float) -> list[float]:
             (low - epsilon) / 2,
         ],
         "below": [-0.69, -0.41, -1.1, -2.3],
-        "above": [0.69, 0.41, 1.1, (high + epsilon) / 2, 2.3],
+        "above": [x for x in (0.69, 0.41, 1.1, (high + epsilon) / 2, 2.3) if x > high],
         "far above": [1.61, 2.3, 3.0, 4.09],
         "far below": [-1.61, -2.3, -3.0, -4.09],
         "out of sight": [25.0, 30.0, 45.0, 60.0],
@@ -230,9 +232,11 @@ def updates(
     )
 
 
-def one_sided(*directions: tuple[int, str]) -> Strategy[Update]:
+def one_sided(
+    *directions: tuple[int, str], epsilons: Strategy[float] = EPSILONS
+) -> Strategy[Update]:
     """Updates in which all advantages have one sign and all ratios lie in one zone."""
-    kinds = [updates((zone,), sign) for sign, zone in directions]
+    kinds = [updates((zone,), sign, epsilons=epsilons) for sign, zone in directions]
     index = integers(0, len(kinds) - 1)
     return Strategy(lambda source: kinds[index.draw(source)].draw(source))
 
@@ -292,7 +296,7 @@ def predictions(
     draw: Draw,
     cases: tuple[str, ...] = ("inside", "ahead", "behind", "between"),
     shapes: Strategy[tuple[int, ...]] = SHAPES,
-    epsilons: Strategy[float] = one_of(0.5, 0.2, 1.0, 0.25),  # noqa: B008
+    epsilons: Strategy[float] = one_of(0.5, 0.2, 1.0, 0.25, 1.5),  # noqa: B008
 ) -> Predictions:
     """Predictions of which every entry counts and is one of the cases.
 
@@ -383,10 +387,14 @@ def crooked(case: Any) -> Any:
 
 @strategy
 def clip_cases(draw: Draw, advantages: tuple[float, ...]) -> ClipCase:
-    """One of the advantages, and a ratio in any zone."""
-    epsilon = draw(EPSILONS)
-    zone = draw(one_of(*ZONES, "far above", "far below"))
-    ratio = round(float(np.exp(draw(one_of(*log_ratios(zone, epsilon))))), 3)
+    """One of the advantages, and a ratio in any zone, also just inside or outside the clip."""
+    epsilon = draw(WIDE_TOO)
+    zone = draw(one_of(*ZONES, "far above", "far below", "at the edge"))
+    if zone == "at the edge":
+        edge = draw(one_of(1 + epsilon, 1 - epsilon) if epsilon < 1 else one_of(1 + epsilon))
+        ratio = round(edge + draw(one_of(0.001, -0.001)), 3)
+    else:
+        ratio = round(float(np.exp(draw(one_of(*log_ratios(zone, epsilon))))), 3)
     return ClipCase(draw(one_of(*advantages)), ratio, epsilon)
 
 
@@ -477,8 +485,8 @@ def true_kl(update: Update) -> float:
 
 def true_share(update: Update) -> float:
     """The share of counted entries outside the clip."""
-    log_ratio = update.log_ratio
-    outside = (log_ratio < np.log(1 - update.epsilon)) | (log_ratio > np.log(1 + update.epsilon))
+    ratio = true_ratio(update)
+    outside = (ratio < 1 - update.epsilon) | (ratio > 1 + update.epsilon)
     return float((outside & update.mask).sum() / max(int(update.mask.sum()), 1))
 
 
@@ -636,7 +644,7 @@ def is_the_policy_gradient_at_first(submission, update):
 
 
 @check("follows the ratio inside the clip")
-@given(update=one_sided((1, "inside"), (-1, "inside")), examples=25)
+@given(update=one_sided((1, "inside"), (-1, "inside"), epsilons=WIDE_TOO), examples=25)
 def follows_the_ratio_inside(submission, update):
     expect_policy_loss(submission, update)
 
@@ -673,7 +681,7 @@ def bounds_no_ratio(submission, update):
 
 
 @check("decides for each entry by itself")
-@given(update=updates(shapes=one_of((2,), (5,), (2, 3), (4, 2))), examples=30)
+@given(update=updates(shapes=one_of((2,), (5,), (2, 3), (4, 2)), epsilons=WIDE_TOO), examples=30)
 def decides_for_each_entry(submission, update):
     expect_policy_loss(submission, update)
 
@@ -712,7 +720,7 @@ def clips_whole_actions(submission, update):
 
 
 @check("names the active branch, and whether it teaches nothing")
-@given(case=clip_cases((1.0, -1.0, 0.5, -0.5, 3.0, -3.0, 0.02, -0.02)), examples=60)
+@given(case=clip_cases((1.0, -1.0, 0.5, 1e-9, -1e-9, 3.0, -3.0, -0.02)), examples=80)
 def names_the_case(submission, case):
     expect_case(submission, case, *CASES[int(np.sign(case.advantage)), case.zone])
 
@@ -727,7 +735,7 @@ def nothing_to_learn_from_zero(submission, case):
 
 
 @check("counts the ratios that are outside the clip on either side")
-@given(update=updates(shapes=one_of((1,), (3,), (5,), (2, 3))), examples=30)
+@given(update=updates(shapes=one_of((1,), (3,), (5,), (2, 3)), epsilons=WIDE_TOO), examples=30)
 def counts_both_sides(submission, update):
     expect_close("clip_fraction", share_of(submission, update), true_share(update))
 
@@ -933,10 +941,14 @@ def float64_stays(submission, batch):
         "approximate_kl": true_kl(batch.update),
         "clipped_value_loss": true_value_loss(batch.predictions)[0],
     }
-    for name, function, arguments in calls(submission, batch):
-        answer = function(**arguments)
+    answers = [(name, f(**arguments)) for name, f, arguments in calls(submission, batch)]
+    nothing = replace(batch, mask=batch.mask & False)
+    zeros = [(name, f(**arguments)) for name, f, arguments in calls(submission, nothing)]
+    for name, answer in answers:
         expect_dtype(name, answer, "float64")
         expect_close(name, answer, truths[name], rtol=1e-9, atol=1e-9)
+    for name, zero in zeros:
+        expect_dtype(f"{name} where nothing counts", zero, "float64")
 
 
 @check("leaves its inputs as they were")
