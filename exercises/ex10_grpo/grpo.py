@@ -2,6 +2,7 @@
 
 Each of P prompts is answered G times. The G completions of one prompt are a group, and they are
 one another's baseline. The loss takes all B = P * G completions at once, as rows of T tokens.
+Floats are float32 or float64.
 """
 
 import torch
@@ -19,7 +20,7 @@ def dr_grpo_advantages(rewards: Tensor) -> Tensor:
     Source: Liu et al., Understanding R1-Zero-Like Training (arXiv:2503.20783), section 3.2.
 
     Args:
-        rewards: [P, G] float or int, in reward units; row p has the rewards of prompt p.
+        rewards: [P, G] float or any int, in reward units; row p has the rewards of prompt p.
 
     Returns:
         [P, G] float, in reward units. The dtype of `rewards`, or float32 where that is an integer
@@ -41,7 +42,7 @@ def leave_one_out_advantages(rewards: Tensor) -> Tensor:
     REINFORCE Samples, Get a Baseline for Free! (2019).
 
     Args:
-        rewards: [P, G] float or int, in reward units; row p has the rewards of prompt p.
+        rewards: [P, G] float or any int, in reward units; row p has the rewards of prompt p.
 
     Returns:
         [P, G] float, in reward units. The dtype of `rewards`, or float32 where that is an integer
@@ -64,7 +65,7 @@ def group_advantages(rewards: Tensor, *, eps: float = 1e-4) -> Tensor:
     Source: Shao et al., DeepSeekMath (arXiv:2402.03300), section 4.1.2.
 
     Args:
-        rewards: [P, G] float or int, in reward units; row p has the rewards of prompt p.
+        rewards: [P, G] float or any int, in reward units; row p has the rewards of prompt p.
         eps: above 0, in reward units.
 
     Returns:
@@ -117,9 +118,9 @@ def grpo_loss(
         loss[b, t]  = -min(ratio * A[b], clip(ratio, 1 - epsilon, 1 + epsilon) * A[b]) + beta * k3
 
     Nothing but the ratio is clipped, and that only as above: not the log-ratio, the gap or k3.
-    Only tokens under the mask count; what stands elsewhere, as long as its ratios are finite
-    numbers, changes neither the loss nor any gradient. The tokens' losses become one number in one
-    of three ways:
+    Only tokens under the mask count; what stands elsewhere, as long as its own ratio * A[b], k3 and
+    beta * k3 are finite numbers, changes neither the loss nor any gradient. The tokens' losses
+    become one number in one of three ways:
 
         "token_mean"     their sum over the batch / the number of counted tokens in the batch
         "sequence_mean"  the mean over all B rows of each row's own token mean
@@ -141,7 +142,7 @@ def grpo_loss(
         ref_log_probs: [B, T] float, nats, of the reference policy.
         advantages: [B] float, one for each completion.
         mask: [B, T] bool, True where a token counts.
-        epsilon: half-width of the clip, above 0.
+        epsilon: half-width of the clip, above 0; at 1 or more there is no clip from below.
         beta: coefficient of the KL penalty, at least 0.
         aggregation: "token_mean", "sequence_mean" or "constant".
         constant: above 0, in tokens, usually the longest completion allowed; needed by

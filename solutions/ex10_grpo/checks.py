@@ -54,7 +54,7 @@ FAR_LOG_RATIOS = np.array([12, 4, -5, 2.5, 20, 0, -12, 40], np.float32)
 FAR_GAPS = np.array([3, -3, 12, 5, -12, 0, 30, -40], np.float32)
 SIGNED = np.array([1, -1, 2, -2, 0.5, -0.5, 1.5, -0.75], np.float32)
 GARBAGE = np.array([20, -20, 0, 12, -12, 5], np.float32)  # far off, yet no ratio overflows
-EPSILONS = one_of(0.2, 0.1, 0.5, 0.3)
+EPSILONS = (0.2, 0.1, 0.5, 0.3)
 CONSTANTS = one_of(8, 10.0, 5, 16.0)
 
 
@@ -73,6 +73,18 @@ def reward_tables(draw: Draw, *, prompts: tuple[int, int] = (1, 4)) -> Array:
     spreads, means = draw(chosen(SPREADS, p)), draw(chosen(LEVELS, p))
     table: Array = draw(chosen(LEVELS, p, g)) * spreads[:, None] + means[:, None]
     return table
+
+
+@strategy
+def integer_tables(draw: Draw) -> Array:
+    """[P, G] of an integer dtype; any of a small one, whose differences would wrap around."""
+    dtype = draw(one_of("int64", "uint8", "int8", "int32"))
+    if dtype in ("int64", "int32"):
+        return np.asarray(np.round(draw(reward_tables())).astype(dtype))
+    p, g = draw(distinct_sizes((1, 4), (2, 6)))
+    limits = np.iinfo(dtype)
+    table = draw(integer_tensors(p, g, low=int(limits.min), high=int(limits.max)))
+    return np.asarray(table.astype(dtype))
 
 
 @strategy
@@ -151,6 +163,7 @@ def batches(
     betas: tuple[float, ...] = (0.0, 0.5, 0.1, 2.0),
     levels: tuple[float, ...] = (0.0,),
     far: tuple[bool, ...] = (False,),
+    epsilons: tuple[float, ...] = EPSILONS,
 ) -> Batch:
     """Batches with advantages of both signs and ratios below, inside and above the clip."""
     b, t = draw(distinct_sizes(*sizes))
@@ -166,7 +179,7 @@ def batches(
         ref_log_probs=log_probs + gaps,
         advantages=draw(chosen(SIGNED, b)),
         mask=draw(mask(b, t)),
-        epsilon=draw(EPSILONS),
+        epsilon=draw(one_of(*epsilons)),
         beta=draw(one_of(*betas)),
         aggregation=aggregation,
         constant=draw(CONSTANTS) if aggregation == "constant" else None,
@@ -466,16 +479,12 @@ def share_with_contrast(submission, rewards):
     expect_close("the signal", signal, sum(contrast) / len(contrast))
 
 
-@check("takes integer rewards")
-@given(
-    function=one_of(*OF_REWARDS),
-    rewards=reward_tables().map(lambda r: np.round(r).astype(np.int64)),
-    examples=30,
-)
+@check("takes rewards of any integer dtype")
+@given(function=one_of(*OF_REWARDS), rewards=integer_tables(), examples=40)
 def integer_rewards(submission, function, rewards):
     answer = getattr(submission, function)(rewards)
     if function == "group_signal":
-        expect_close("the signal", answer, np.mean(np.ptp(rewards, axis=1) > 0))
+        expect_close("the signal", answer, np.mean(np.ptp(rewards.astype(int), axis=1) > 0))
     else:
         expect_dtype("advantages", answer, "float32")
         expect_close("advantages", answer, true_advantages(function, rewards))
@@ -593,7 +602,10 @@ def microbatches_add_up(submission, batch, split):
 
 
 @check("grpo_loss agrees with the definition on any batch")
-@given(batch=batches(levels=(0.0, -200.0), far=(False, False, True)), examples=50)
+@given(
+    batch=batches(levels=(0.0, -200.0), far=(False, False, True), epsilons=(*EPSILONS, 1.0, 1.5)),
+    examples=50,
+)
 def agrees_with_the_definition(submission, batch):
     expect_true_loss(submission, batch.with_tensors(np.asfortranarray))
 
