@@ -200,14 +200,17 @@ def advantages_far_from_zero(draw: Draw) -> Advantages:
 
 
 @strategy
-def tied_advantages(draw: Draw) -> Advantages:
-    """Equal advantages, whose mean float32 rounds, or one, or none that count."""
+def tied_advantages(draw: Draw, kinds: tuple[Any, ...] = (np.float32, np.float64)) -> Advantages:
+    """Equal advantages, whose mean is rounded, or one, or none that count; padding differs."""
     b, t = draw(one_of((7, 10), (3, 16), (2, 3), (5, 13)))
     number = draw(one_of(0.1, 0.9, -0.35, 1 / 3, 0.0, 1234.567))
     mask = draw(one_of(np.ones((b, t), bool), np.arange(t) < np.arange(b)[:, None] + 2))
-    count = draw(one_of(b * t, 1, 0, 2))
+    count = draw(one_of(b * t, 1, 0, 2, 7, 9))  # sums of 7 and of 9 are rounded in float64, too
     mask = mask & (np.cumsum(mask).reshape(b, t) <= count)
-    return Advantages(np.where(mask, number, 5.0).astype(np.float32), mask, 1e-8)
+    kind = draw(one_of(*kinds))
+    # An eps below the rounding of float64, so that what is left of it shows.
+    eps = 1e-18 if kind is np.float64 else 1e-8
+    return Advantages(np.where(mask, number, 5.0).astype(kind), mask, eps)
 
 
 @strategy
@@ -282,6 +285,42 @@ def batches_with_garbage(draw: Draw) -> Batch:
         for name in TENSORS_OF_THE_LOSS[:-1]
     }
     return replace(batch, **tables)
+
+
+@strategy
+def batches_moved_to_zero(draw: Draw) -> Batch:
+    """Values whose difference from the old ones is rounded, all of them within the clip."""
+    batch = draw(batches(mask=full, sizes=((1, 2), (2, 3))))
+    shape = batch.mask.shape
+    signs = draw(chosen(np.array([1, -1], np.float32), *shape))
+    old_values = draw(tensors(*shape, low=1.5, high=2.4)) / np.float32(3) * signs
+    return replace(
+        batch,
+        old_values=old_values,
+        values=draw(tensors(*shape, low=-0.3, high=0.3)) / np.float32(3),
+        targets=old_values + draw(chosen(ERRORS, *shape)),
+        value_epsilon=1.0,
+    )
+
+
+@strategy
+def cancelling_batches(draw: Draw) -> Batch:
+    """Two float64 tokens whose terms, both clipped, are a million in size and cancel."""
+    epsilon = draw(EPSILONS)
+    table = np.zeros(draw(one_of((1, 2), (2, 1))))
+    advantages = 1e6 * np.array([1 - epsilon, -1 - epsilon]).reshape(table.shape)
+    return Batch(
+        log_probs=table + np.sign(advantages) * draw(one_of(1.0, 2.0)),
+        old_log_probs=table,
+        values=table,
+        old_values=table,
+        advantages=advantages,
+        targets=table,
+        mask=table == 0,
+        epsilon=epsilon,
+        value_epsilon=0.5,
+        value_coefficient=1.0,
+    )
 
 
 @strategy
@@ -719,11 +758,12 @@ def default_of_eps(submission, case, unit):
 
 
 @check("whiten gives exactly 0 where all counted advantages are equal, one counts, or none")
-@given(case=tied_advantages(), examples=40)
-def ties_give_zero(submission, case):
-    whitened = submission.whiten(**vars(case))
-    zeros = np.zeros(case.mask.shape)
-    expect_close("whitened advantages", whitened, zeros, rtol=0.0, atol=0.0)
+@given(case=tied_advantages(), wide=tied_advantages(kinds=(np.float64,)), examples=40)
+def ties_give_zero(submission, case, wide):
+    for tied in (case, wide):
+        whitened = submission.whiten(**vars(tied))
+        zeros = np.zeros(tied.mask.shape)
+        expect_close("whitened advantages", whitened, zeros, rtol=0.0, atol=0.0)
 
 
 @check("whiten takes equal advantages alone for a tie, not nearly equal ones")
@@ -798,14 +838,15 @@ def nothing_counts(submission, batch):
 
 
 @check("rlhf_ppo_loss sends gradient to log_probs and values and to nothing else")
-@given(batch=batches(), examples=20)
-def only_the_learner_gets_gradient(submission, batch):
+@given(batch=batches(), near=batches_moved_to_zero(), examples=20)
+def only_the_learner_gets_gradient(submission, batch, near):
     answer = submission.rlhf_ppo_loss.gradients(*TENSORS_OF_THE_LOSS[:-1], **vars(batch))
     for name in ("old_log_probs", "old_values", "advantages", "targets"):
         expect_no_gradient(name, answer.gradients[name])
     _, of_log_probs, of_values = true_loss(batch)
     expect_gradient("log_probs", answer, of_log_probs)
     expect_gradient("values", answer, of_values)
+    expect_true_loss(submission, near)
 
 
 # What is watched
@@ -845,9 +886,14 @@ def explains_variance(submission, case):
 @check("explained_variance is exactly 0 where the targets do not vary")
 @given(case=tied_advantages(), examples=30)
 def nothing_to_explain(submission, case):
-    values = np.arange(case.mask.size, dtype=np.float32).reshape(case.mask.shape)
-    share = submission.explained_variance(values, case.advantages, case.mask)
+    share = submission.explained_variance(**vars(guesses_of_ties(case)))
     expect_close("the share", share, 0.0, rtol=0.0, atol=0.0)
+
+
+def guesses_of_ties(case: Advantages) -> Guesses:
+    """Targets that do not vary, of a critic that says something else everywhere."""
+    values = np.arange(case.mask.size, dtype=case.advantages.dtype)
+    return Guesses(values.reshape(case.mask.shape), case.advantages, case.mask)
 
 
 @check("explained_variance is 1 for a perfect critic, also where the targets are nearly equal")
@@ -866,18 +912,21 @@ def explains_near_ties(submission, case):
     rollout=steps(mask=prefix_masks),
     batch=advantages_of_a_batch(),
     guess=guesses(),
+    tied=tied_advantages(),
     examples=10,
 )
-def no_gradient_is_carried(submission, case, rollout, batch, guess):
+def no_gradient_is_carried(submission, case, rollout, batch, guess, tied):
     plain = {name: value for name, value in vars(case).items() if name not in ("scores", "beta")}
-    calls = {
-        "token_rewards": vars(case),
-        "token_advantages": vars(rollout),
-        "whiten": vars(batch),
-        "kl_to_reference": plain,
-        "explained_variance": vars(guess),
-    }
-    for function, arguments in calls.items():
+    calls = (
+        ("token_rewards", vars(case)),
+        ("token_advantages", vars(rollout)),
+        ("whiten", vars(batch)),
+        ("whiten", vars(tied)),
+        ("kl_to_reference", plain),
+        ("explained_variance", vars(guess)),
+        ("explained_variance", vars(guesses_of_ties(tied))),
+    )
+    for function, arguments in calls:
         names = ARGUMENTS[function][:-1]
         answer = getattr(submission, function).gradients(*names, **arguments)
         expect(
@@ -886,9 +935,16 @@ def no_gradient_is_carried(submission, case, rollout, batch, guess):
 
 
 @check("answers float64 with float64, to all its digits")
-@given(case=written(), rollout=steps(), batch=batches(), whole=advantages_of_a_batch(), examples=20)
-def float64_stays(submission, case, rollout, batch, whole):
-    exactly = {"rtol": 1e-9, "atol": 1e-9}
+@given(
+    case=written(),
+    rollout=steps(),
+    batch=batches(),
+    large=cancelling_batches(),
+    whole=advantages_of_a_batch(),
+    examples=20,
+)
+def float64_stays(submission, case, rollout, batch, large, whole):
+    exactly = {"rtol": 1e-11, "atol": 1e-11}
     case = in_thirds(case, "scores", "log_probs", "ref_log_probs")
     rewards = submission.token_rewards(**vars(case))
     expect_dtype("rewards", rewards, "float64")
@@ -901,6 +957,7 @@ def float64_stays(submission, case, rollout, batch, whole):
     expect_true_advantages(submission, rollout, **exactly)
     batch = replace(in_thirds(batch, *TENSORS_OF_THE_LOSS[:-1]), epsilon=0.25, value_epsilon=0.3)
     expect_dtype("the loss", submission.rlhf_ppo_loss(**vars(batch)), "float64")
+    expect_true_loss(submission, large, scale=1e6, **exactly)
     expect_true_loss(submission, batch, **exactly)
     whole = in_thirds(whole, "advantages")
     whitened = submission.whiten(**vars(whole))
@@ -920,19 +977,24 @@ def in_thirds(case: Any, *names: str) -> Any:
     batch=batches_with_garbage(),
     whole=advantages_of_a_batch(),
     guess=guesses(),
+    tied=tied_advantages(),
     examples=10,
 )
-def arguments_stay(submission, case, rollout, batch, whole, guess):
+def arguments_stay(submission, case, rollout, batch, whole, guess, tied):
     kl = {name: getattr(case, name) for name in ARGUMENTS["kl_to_reference"]}
-    calls = {
-        "token_rewards": vars(case),
-        "token_advantages": vars(rollout),
-        "whiten": vars(whole),
-        "rlhf_ppo_loss": vars(batch),
-        "kl_to_reference": kl,
-        "explained_variance": vars(guess),
-    }
-    for function, arguments in calls.items():
+    few = replace(tied, mask=tied.mask & (np.cumsum(tied.mask).reshape(tied.mask.shape) == 1))
+    calls = (
+        ("token_rewards", vars(case)),
+        ("token_advantages", vars(rollout)),
+        ("whiten", vars(whole)),
+        ("whiten", vars(tied)),
+        ("whiten", vars(few)),
+        ("rlhf_ppo_loss", vars(batch)),
+        ("kl_to_reference", kl),
+        ("explained_variance", vars(guess)),
+        ("explained_variance", vars(guesses_of_ties(tied))),
+    )
+    for function, arguments in calls:
         _, after = getattr(submission, function).arguments_after(**arguments)
         for name in ARGUMENTS[function]:
             expect_equal(f"the caller's {name}", after[name], arguments[name])
