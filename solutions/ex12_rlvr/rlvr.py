@@ -220,7 +220,8 @@ def train_grpo(
            The mean is over every sampled token of the batch: all up to and including the EOS,
            none of the prompt. pi_old is the policy that sampled, at the same temperature; whether
            noted while sampling or computed before the first step is the same. The gradient is taken
-           as it is; its norm is not clipped.
+           as it is; its norm is not clipped. Where every group is tied there is no gradient, and
+           whether the steps are taken or left out is open: with momentum they differ.
         6. `on_update(...)` once; the training ends when it returns False.
 
     The policy runs with gradient only for the losses of step 5, at most `epochs` times on each
