@@ -129,9 +129,18 @@ def unbroken(steps: tuple[int, int] = (1, 6)) -> Strategy[Rollout]:
     return rollouts(steps=steps).map(lambda r: with_ends(r, r.cut & False, r.cut & False))
 
 
-def terminating() -> Strategy[Rollout]:
-    """Rollouts in which every end is a termination."""
-    return rollouts().map(lambda r: with_ends(r, r.cut, r.cut & False))
+@strategy
+def terminating(draw: Draw) -> Rollout:
+    """Rollouts in which every end is a termination.
+
+    The values after the ends, which mean nothing, are ordinary ones, or all enormous.
+    """
+    rollout = draw(rollouts().map(lambda r: with_ends(r, r.cut, r.cut & False)))
+    enormous = draw(one_of(None, 1e10, -1e20))
+    if enormous is None:
+        return rollout
+    next_values = np.where(rollout.terminated, np.float32(enormous), rollout.next_values)
+    return replace(rollout, next_values=next_values)
 
 
 def truncating() -> Strategy[Rollout]:
@@ -376,6 +385,11 @@ def targets_add_the_value(submission, rollout):
     examples=30,
 )
 def integer_rewards(submission, function, rollout, discount, lam):
+    many = replace(rollout.astype("float64"), rewards=rollout.rewards * 123456789)
+    answer = getattr(submission, function)(**arguments_of(function, many, discount, lam))
+    name = f"with rewards * 123456789 beside float64, {function}"
+    expect_dtype(name, answer, "float64")
+    expect_close(name, answer, truth(function, many, discount, lam), rtol=1e-12)
     answer = getattr(submission, function)(**arguments_of(function, rollout, discount, lam))
     expect_dtype(function, answer, "float32")
     expect_close(function, answer, truth(function, rollout, discount, lam))
