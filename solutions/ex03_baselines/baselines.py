@@ -108,7 +108,7 @@ def value_baseline_loss(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor
         values: [B, T] float, V(s[t]) in reward units.
         returns: [B, T] float or int, in reward units; the target. No gradient flows into it.
         mask: [B, T] bool, True where a step counts. Elsewhere stand finite numbers that mean
-            nothing.
+            nothing; the squares of their differences are finite, too.
 
     Returns:
         [] in squared reward units, the dtype of `values`; minimised.
