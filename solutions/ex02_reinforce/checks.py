@@ -535,10 +535,19 @@ def stays_finite(submission: Any, choice: Choices) -> None:
 
 
 @check("sample_actions draws each action as often as its probability says", seconds=20)
-@given(logits=uneven_rows(), rare=one_likely_action(), seed=integers(0, 9999), examples=3)
-def samples_by_probability(submission: Any, logits: Array, rare: Array, seed: int) -> None:
+@given(
+    logits=uneven_rows(),
+    rare=one_likely_action(),
+    height=one_of(100.0, -100.0, 1000.0),
+    seed=integers(0, 9999),
+    examples=3,
+)
+def samples_by_probability(
+    submission: Any, logits: Array, rare: Array, height: float, seed: int
+) -> None:
     draws = 3000
-    for name, policies in (("logits", logits), ("rare", rare)):
+    raised = logits + np.float32(height)  # the same policies, up to the last digits of float32
+    for name, policies in (("logits", logits), ("rare", rare), ("raised logits", raised)):
         many = np.repeat(policies[:, None, :], draws, axis=1)
         actions = submission.sample_actions(many, generator=Generator(seed))
         expect_shape("actions", actions, (len(policies), draws))
