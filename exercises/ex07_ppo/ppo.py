@@ -210,7 +210,7 @@ def train_ppo(
     ended, and is used for one `ppo_update` with its default settings. After every update
     `on_update` is called with what the update returned; the training ends when it returns False,
     or when another rollout would bring the number of steps, over all B environments together, above
-    `total_steps`.
+    `total_steps`. The learning rate of the optimizer is left as it is: nothing is annealed.
     Source: Schulman et al. (arXiv:1707.06347), algorithm 1.
 
     Args:

@@ -1211,11 +1211,19 @@ def courses(draw: Draw, *, updates: tuple[int, int] = (1, 3)) -> Course:
 
 @dataclass(frozen=True)
 class Trained:
-    """What happened in a training: steps, resets, calls of `on_update`, gradients."""
+    """What happened in a training: steps, resets, calls of `on_update`, gradients, and so on."""
 
     envs: Scripted
     calls: list[tuple[Any, ...]]
-    used: Array  # bool [optimizer steps, O]: whose rows have a gradient
+    policy: Array  # [optimizer steps, O, A], gradients
+    value: Array  # [optimizer steps, O], gradients
+    rates: list[Any]  # at each call of `on_update`, and after the training
+
+    @property
+    def used(self) -> Array:
+        """bool [optimizer steps, O]: whose rows have a gradient."""
+        used: Array = (self.value != 0) | (self.policy != 0).any(axis=-1)
+        return used
 
 
 def trained(
@@ -1225,15 +1233,25 @@ def trained(
     stop_after: int = 99,
     rate: float = 0.0,
     strict: bool = False,
+    rated: bool = False,
 ) -> Trained:
-    """Run the submission's loop; `strict` stops it where `on_update` hears no diagnostics."""
+    """Run the submission's loop.
+
+    `strict` stops it where `on_update` hears no diagnostics; `rated` asks for the learning rates.
+    """
     envs = Scripted(course.script, begun=False)
     policy = policy_of(submission, course.script)
     optimizer = submission.tools.noting_sgd(policy, rate)
     calls: list[tuple[Any, ...]] = []
+    rates: list[Any] = []
+
+    def note_rate() -> None:
+        if rated:
+            rates.append(submission.tools.attribute(optimizer, "param_groups")[0]["lr"])
 
     def on_update(*args: Any) -> bool:
         calls.append(args)
+        note_rate()
         return len(calls) < stop_after and (told(args) or not strict)
 
     submission.train_ppo(
@@ -1245,8 +1263,8 @@ def trained(
         on_update=submission.lend_function(on_update),
         generator=Generator(course.script.seed),
     )
-    of_policy, of_value = noted(submission, optimizer)
-    return Trained(envs, calls, (of_value != 0) | (of_policy != 0).any(axis=-1))
+    note_rate()
+    return Trained(envs, calls, *noted(submission, optimizer), rates)
 
 
 def told(args: tuple[Any, ...]) -> bool:
@@ -1318,6 +1336,75 @@ def tells_of_each_update(submission, course, rate):
             "approximate_kl",
         )
     expect_equal("the number of optimizer steps", len(result.used), 16 * course.updates)
+
+
+DEFAULTS = {"epsilon": 0.2, "value_coefficient": 0.5, "entropy_coefficient": 0.0}
+LARGEST_NORM = 0.5
+
+
+def batch_of(course: Course, actions: Array) -> dict[str, Array]:
+    """[B * T] each: what a rollout from the beginning holds, but for the advantages' scale."""
+    script, steps = course.script, actions.shape[1]
+    shown, led_to = script.shown[:, :steps].astype(float), script.led_to[:, :steps].astype(float)
+    rollout = Rollout(
+        script.rewards[:, :steps],
+        shown @ script.value,
+        led_to @ script.value,
+        script.terminated[:, :steps],
+        script.truncated[:, :steps],
+    )
+    advantages = true_advantages(rollout, 0.99, 0.95)
+    batch = {
+        "places": shown.argmax(axis=-1),
+        "actions": actions,
+        "log_probs": pick(log_softmax(shown @ script.policy), actions),
+        "advantages": advantages,
+        "targets": advantages + rollout.values,
+    }
+    return {name: array.ravel() for name, array in batch.items()}
+
+
+@check(
+    "train_ppo makes its updates with the default settings of ppo_update",
+    needs="tells_of_each_update",
+    seconds=10.0,
+)
+@given(course=courses(updates=(1, 1)), rate=one_of(0.5, 3.0), examples=6, lends=True)
+def updates_by_default(submission, course, rate):
+    result = trained(submission, course, rate=rate)
+    expect_rollouts(result, 1)
+    expect_equal("the number of optimizer steps", len(result.used), 16)
+    batch = batch_of(course, result.envs.taken)
+    weights = [course.script.policy.astype(float), course.script.value.astype(float)]
+    for step, used in enumerate(result.used):
+        rows = np.flatnonzero(used[batch["places"]])
+        expect(len(rows) <= 2, f"minibatch {step} should have 2 steps; yours has {len(rows)}")
+        if len(rows) < 2:
+            return  # one has no gradient at all
+        part = {name: array[rows] for name, array in batch.items()}
+        places, advantages = part.pop("places"), part["advantages"]
+        if np.ptp(advantages) < 1e-2:
+            return  # their std is that of their rounding
+        part["advantages"] = (advantages - advantages.mean()) / advantages.std(ddof=1)
+        logits, values = (weight[places] for weight in weights)
+        truth = true_loss(Minibatch(logits=logits, values=values, **part, **DEFAULTS))
+        if truth.margin < 1e-3:
+            return  # rounding decides on which side of the clip it is
+        wanted = clipped_to(LARGEST_NORM, truth.logits, truth.values)
+        for name, yours, gradient, weight in zip(
+            ("policy", "value"), (result.policy, result.value), wanted, weights, strict=True
+        ):
+            expect_close(f"the {name} gradient of step {step}", yours[step][places], gradient)
+            weight[places] -= rate * gradient
+
+
+@check("train_ppo leaves the learning rate of the optimizer as it is", seconds=10.0)
+@given(course=courses(updates=(2, 3)), rate=one_of(0.5, 0.25), examples=2, lends=True)
+def keeps_the_learning_rate(submission, course, rate):
+    result = trained(submission, course, rate=rate, rated=True)
+    for call, found in enumerate(result.rates[:-1]):
+        expect_equal(f"the learning rate after update {call}", found, rate)
+    expect_equal("the learning rate after the training", result.rates[-1], rate)
 
 
 @check("train_ppo takes all its randomness from the generator", seconds=10.0)
