@@ -88,9 +88,8 @@ def masked_mean(values: Tensor, mask: Tensor, *, axis: int | None = None) -> Ten
 
         sum of values where the mask is True / how many these are
 
-    Nothing is added to their number. Where none counts the mean is 0 and still leads back to
-    `values`: `backward()` works and gives 0. Other entries change nothing, whatever finite number
-    they hold.
+    Where none counts the mean is 0 and still leads back to `values`: `backward()` works and gives
+    0. Other entries change nothing, whatever finite number they hold.
     Source: the definition.
 
     Args:
@@ -121,9 +120,8 @@ def aggregate_loss(
         "sequence_mean"  sum over sequences of the mean over each one's counted tokens / B
         "constant"       sum over the counted tokens of the batch / (B * constant)
 
-    Nothing is added to a divisor. A sequence without a counted token adds 0 and is still one of the
-    B; a batch without any gives 0, and so does `backward()`. Finite numbers where the mask is False
-    change nothing.
+    A sequence without a counted token adds 0 and is still one of the B; a batch without any gives
+    0, and so does `backward()`. Finite numbers where the mask is False change nothing.
 
     A batch may be split into parts that are aggregated one by one. Weigh a part of b sequences
     with n counted tokens, of B and N, by n / N for "token_mean" and by b / B for the other two;

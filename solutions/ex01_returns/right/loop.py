@@ -31,7 +31,6 @@ def n_step_returns(rewards, next_values, terminated, truncated, *, discount, n):
     ]:
         if value.shape != rewards.shape:
             raise ValueError(f"{name}: expected {tuple(rewards.shape)}, got {tuple(value.shape)}")
-    rewards = rewards.to(next_values.dtype)
     returns = torch.zeros_like(next_values)
     length = rewards.shape[-1]
     for t in range(length):
