@@ -134,13 +134,13 @@ def test_a_replay_program_repeats_the_case(solved):
 
 
 def test_a_replay_of_another_file_does_not_replace_the_one_of_ones_own(solved):
-    own, other = solved / "ex01_scale" / "scale.py", solved / "theirs.py"
+    own, other = solved / "ex01_scale" / "scale.py", solved / "of a friend.py"
     own.write_text(own.read_text().replace("* factor", "+ 0"))
     other.write_text(own.read_text())
     name = r"replay +python (\S+)"
     first = re.search(name, rlgrade("check", "ex01", cwd=solved).stdout).group(1)
     second = re.search(name, rlgrade("check", "ex01", other.name, cwd=solved).stdout).group(1)
-    assert second == first.replace(".py", "_of_theirs.py")
+    assert second == first.replace(".py", "_of_of_a_friend.py")
     assert str(own) in Path(solved, first).read_text()
     assert str(other) in Path(solved, second).read_text()
 

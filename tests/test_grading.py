@@ -54,6 +54,22 @@ def test_a_mistake_is_recognised_behind_ways_of_ones_own(exercise, grade_text):
     assert report.checks[0].diagnosis == ["the factor is never applied"]
 
 
+def test_a_slow_machine_is_not_held_against_the_solution(exercise, server, monkeypatch):
+    from rlgrade.judge import bank
+
+    shared = bank.Bank(exercise, server)
+    check, mistake = shared.checks[0], exercise.mistakes[0]
+    try:
+        with monkeypatch.context() as slow:
+            slow.setattr(bank, "CASE_SECONDS", -1.0)
+            assert shared.fresh(None, check, 3) == [None] * 3
+            assert shared.fresh(mistake, check, 3) == [None] * 3
+        assert all(case.error is None for case in shared.fresh(None, check, 3))
+        assert shared.fresh(mistake, check, 3) == [None] * 3
+    finally:
+        shared.close()
+
+
 def test_two_mistakes_that_answer_alike_are_both_named(exercise, server, own):
     from rlgrade.judge.grading import Settings, grade
 

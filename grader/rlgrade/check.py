@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,7 +155,7 @@ def keep_replay(target: Target, result: CheckResult) -> str:
     """
     if target.workspace is None or result.evidence is None or not result.evidence.replay:
         return ""
-    of = "" if target.own else f"_of_{target.path.stem}"
+    of = "" if target.own else "_of_" + re.sub(r"\W", "_", target.path.stem)
     name = f"{target.exercise.short}_{result.check}{of}.py"
     program = target.workspace.state / "replay" / name
     with contextlib.suppress(OSError):

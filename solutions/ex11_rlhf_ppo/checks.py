@@ -906,6 +906,21 @@ def explains_near_ties(submission, case):
 # All of them
 
 
+def calls_but_the_loss(
+    case: Written, rollout: Steps, whole: Advantages, guess: Guesses, tied: Advantages
+) -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Each function but the loss and what it is called with, those that know ties on ties, too."""
+    return (
+        ("token_rewards", vars(case)),
+        ("token_advantages", vars(rollout)),
+        ("whiten", vars(whole)),
+        ("whiten", vars(tied)),
+        ("kl_to_reference", {name: getattr(case, name) for name in ARGUMENTS["kl_to_reference"]}),
+        ("explained_variance", vars(guess)),
+        ("explained_variance", vars(guesses_of_ties(tied))),
+    )
+
+
 @check("everything but the loss carries no gradient")
 @given(
     case=written(mask=prefix_masks),
@@ -916,17 +931,7 @@ def explains_near_ties(submission, case):
     examples=10,
 )
 def no_gradient_is_carried(submission, case, rollout, batch, guess, tied):
-    plain = {name: value for name, value in vars(case).items() if name not in ("scores", "beta")}
-    calls = (
-        ("token_rewards", vars(case)),
-        ("token_advantages", vars(rollout)),
-        ("whiten", vars(batch)),
-        ("whiten", vars(tied)),
-        ("kl_to_reference", plain),
-        ("explained_variance", vars(guess)),
-        ("explained_variance", vars(guesses_of_ties(tied))),
-    )
-    for function, arguments in calls:
+    for function, arguments in calls_but_the_loss(case, rollout, batch, guess, tied):
         names = ARGUMENTS[function][:-1]
         answer = getattr(submission, function).gradients(*names, **arguments)
         expect(
@@ -981,20 +986,9 @@ def in_thirds(case: Any, *names: str) -> Any:
     examples=10,
 )
 def arguments_stay(submission, case, rollout, batch, whole, guess, tied):
-    kl = {name: getattr(case, name) for name in ARGUMENTS["kl_to_reference"]}
     few = replace(tied, mask=tied.mask & (np.cumsum(tied.mask).reshape(tied.mask.shape) == 1))
-    calls = (
-        ("token_rewards", vars(case)),
-        ("token_advantages", vars(rollout)),
-        ("whiten", vars(whole)),
-        ("whiten", vars(tied)),
-        ("whiten", vars(few)),
-        ("rlhf_ppo_loss", vars(batch)),
-        ("kl_to_reference", kl),
-        ("explained_variance", vars(guess)),
-        ("explained_variance", vars(guesses_of_ties(tied))),
-    )
-    for function, arguments in calls:
+    calls = calls_but_the_loss(case, rollout, whole, guess, tied)
+    for function, arguments in (*calls, ("whiten", vars(few)), ("rlhf_ppo_loss", vars(batch))):
         _, after = getattr(submission, function).arguments_after(**arguments)
         for name in ARGUMENTS[function]:
             expect_equal(f"the caller's {name}", after[name], arguments[name])

@@ -164,7 +164,7 @@ def expect_raises(
                 f"yours is {raised.message!r}"
             ) from None
         said = {int(digits) for digits in re.findall(r"\d+", raised.message)}
-        for shape, what in zip(shapes or (), ("was expected", "came"), strict=False):
+        for shape, what in zip(shapes, ("was expected", "came"), strict=True) if shapes else ():
             expect(
                 said.issuperset(shape),
                 f"the {kind.__name__} should say that the shape {shape} {what}; "

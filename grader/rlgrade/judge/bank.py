@@ -67,10 +67,10 @@ class Bank:
         known = self._fresh.setdefault((_key(mistake), check.name), [])
         examples = self.examples(check, count)[len(known) :]
         more = self._each([(mistake, example) for example in examples], check.tries)
-        if mistake is not None or None not in more:  # the solution was slow, and is asked again
-            known += more
-            return known[:count]
-        return known + more
+        if mistake is None and None in more:  # the machine was slow; the solution is asked again
+            return known + more
+        known += more
+        return known[:count]
 
     def examples(self, check: Check, count: int) -> list[Example]:
         """The examples of `fresh`; fewer than `count` where the check has no more."""
