@@ -3,8 +3,9 @@
 Time is the last axis of every tensor. Nothing here learns; later exercises use these numbers as
 targets and as weights, so none of them carries gradient.
 
-Floats are float32 or float64, and whole numbers int64. Float64 is kept to all its digits. T and B
-are at least 1; a rollout may have hundreds of steps, at any discount.
+Floats are float32 or float64, and whole numbers int64. Float64 is kept to all its digits; whole
+rewards may be rounded to float32. T and B are at least 1; a rollout may have hundreds of steps, at
+any discount.
 """
 
 import torch
